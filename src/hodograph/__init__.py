@@ -1,0 +1,1 @@
+"""hodograph: measure, train and study the path a language model's weights take."""
