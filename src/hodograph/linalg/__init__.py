@@ -1,0 +1,1 @@
+"""How matrices are factored: pure functions."""

@@ -1,0 +1,1 @@
+"""What is shown: figures and pages, from tables alone."""

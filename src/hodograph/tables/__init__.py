@@ -1,0 +1,1 @@
+"""What is kept: declared columns, the run folder, aggregation."""
