@@ -1,1 +1,7 @@
-"""Where weights come from."""
+"""Where weights come from: folders and files of safetensors, read tensor by tensor."""
+
+from hodograph.checkpoints.checkpoint import Checkpoint, TensorHeader
+from hodograph.checkpoints.reference import open_checkpoint
+from hodograph.checkpoints.trajectory import Trajectory, open_trajectory
+
+__all__ = ["Checkpoint", "TensorHeader", "Trajectory", "open_checkpoint", "open_trajectory"]

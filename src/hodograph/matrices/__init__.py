@@ -1,1 +1,1 @@
-"""What is compared."""
+"""What is compared: names, the matrices inside stored tensors, pairing, the bfloat16 grid."""

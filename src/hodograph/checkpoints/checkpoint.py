@@ -1,0 +1,78 @@
+"""An opened checkpoint: headers in memory, tensors read one at a time."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hodograph.errors import CheckpointError
+
+STEP_FILE = "hodograph_step.json"
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """What a safetensors header says of one tensor."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path
+
+    @property
+    def entries(self) -> int:
+        """Number of entries."""
+        return torch.Size(self.shape).numel()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Named tensors in safetensors files, and the model configuration beside them.
+
+    Attributes:
+        path: the folder or file the user named.
+        headers: every tensor's header, by stored name, in name order.
+        config: the folder's config.json, or an empty mapping.
+        training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
+    """
+
+    path: Path
+    headers: dict[str, TensorHeader]
+    config: dict[str, Any]
+    training: dict[str, Any]
+
+    def read(self, name: str) -> Tensor:
+        """Read one tensor as stored, memory-mapped."""
+        header = self.headers[name]
+        try:
+            with safe_open(header.file, framework="pt") as file:
+                return file.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{header.file}: tensor {name} cannot be read ({error}).\n"
+                "  The file changed or was damaged after it was opened; copy it again."
+            ) from error
+
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """The stored dtypes, in alphabetical order."""
+        return tuple(sorted({header.dtype for header in self.headers.values()}))
+
+    def digest(self) -> str:
+        """SHA-256 over every tensor's name, dtype, shape and bytes: the identity of these weights.
+
+        Reads the whole checkpoint, one tensor at a time. Files, sharding and metadata do not
+        enter, so a re-sharded copy has the same digest.
+        """
+        total = hashlib.sha256()
+        for name, header in self.headers.items():
+            total.update(f"{name}\0{header.dtype}\0{header.shape}\0".encode())
+            data = self.read(name).contiguous().reshape(-1)
+            if data.numel():
+                total.update(data.view(torch.uint8).numpy())
+        return total.hexdigest()

@@ -1,0 +1,83 @@
+"""A base and the checkpoints that follow it, on the axis of optimizer steps."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from hodograph.checkpoints.checkpoint import Checkpoint
+from hodograph.checkpoints.reference import open_checkpoint
+from hodograph.errors import SettingsError
+
+STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?(\d+)$")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One W0 and T later checkpoints of it.
+
+    Attributes:
+        base: W0.
+        tuned: W_1 .. W_T, in the order of their steps.
+        steps: optimizer step of each, strictly increasing.
+        numbered: True where no step was known and the checkpoints were numbered 1..T.
+    """
+
+    base: Checkpoint
+    tuned: tuple[Checkpoint, ...]
+    steps: tuple[int, ...]
+    numbered: bool
+
+
+def open_trajectory(
+    base: str | Path, tuned: Sequence[str | Path], steps: Sequence[int] | None = None
+) -> Trajectory:
+    """Open a base and its later checkpoints.
+
+    Steps come from `steps`, else from what a checkpoint records of itself, else from its folder's
+    name (`checkpoint-120`, `step_120`, `global_step_120`, `iter_0000120`).
+
+    Raises:
+        CheckpointError: one of them cannot be read.
+        SettingsError: steps are partly unknown, of another number, or not increasing.
+    """
+    if not tuned:
+        raise SettingsError("measure needs a base and at least one tuned checkpoint.")
+    opened = tuple(open_checkpoint(path) for path in tuned)
+    first = open_checkpoint(base)
+    if steps is not None:
+        if len(steps) != len(opened):
+            raise SettingsError(f"--steps names {len(steps)} steps for {len(opened)} checkpoints.")
+        return Trajectory(first, opened, _increasing(opened, steps), numbered=False)
+    found = [_step(checkpoint) for checkpoint in opened]
+    if all(step is None for step in found):
+        return Trajectory(first, opened, tuple(range(1, len(opened) + 1)), numbered=True)
+    unknown = [str(c.path) for c, step in zip(opened, found, strict=True) if step is None]
+    if unknown:
+        raise SettingsError(
+            f"{unknown[0]}: its name does not tell the optimizer step, the others' names do.\n"
+            "  Name every step: --steps 60,120,180"
+        )
+    return Trajectory(
+        first, opened, _increasing(opened, [s for s in found if s is not None]), False
+    )
+
+
+def _step(checkpoint: Checkpoint) -> int | None:
+    recorded = checkpoint.training.get("step")
+    if isinstance(recorded, int):
+        return recorded
+    path = checkpoint.path.resolve()
+    match = STEP_NAME.search(path.name if path.is_dir() else path.parent.name)
+    return int(match.group(1)) if match else None
+
+
+def _increasing(opened: Sequence[Checkpoint], steps: Sequence[int]) -> tuple[int, ...]:
+    for index, (before, after) in enumerate(pairwise(steps)):
+        if after <= before:
+            raise SettingsError(
+                f"{opened[index + 1].path} (step {after}) comes after {opened[index].path}"
+                f" (step {before}).\n  Name the checkpoints in the order of training."
+            )
+    return tuple(steps)

@@ -1,0 +1,149 @@
+"""Which parameter of one checkpoint is which of another, and what has no partner."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from hodograph.checkpoints import Checkpoint, TensorHeader, Trajectory
+from hodograph.errors import PairingError
+from hodograph.matrices.naming import ATTENTION, LINEAR, Role, role_of, unwrapped
+from hodograph.matrices.unfuse import Block, blocks_of
+
+Scope = Literal["linear", "attention", "all"]
+Unpaired = Literal["error", "skip"]
+FLOATS = {"F64", "F32", "F16", "BF16"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One stored tensor in every checkpoint of a trajectory, and the matrices in it.
+
+    Attributes:
+        name: its name in the base.
+        tuned_names: its name in each tuned checkpoint.
+        role: layer, module, expert.
+        blocks: the matrices of it that are in scope.
+        entries: number of its entries.
+    """
+
+    name: str
+    tuned_names: tuple[str, ...]
+    role: Role
+    blocks: tuple[Block, ...]
+    entries: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A tensor that was left out, and why."""
+
+    parameter: str
+    reason: str
+
+
+def pair(
+    trajectory: Trajectory, scope: Scope, unpaired: Unpaired
+) -> tuple[list[Parameter], list[Skipped]]:
+    """Match the parameters of every checkpoint by name, wrapper prefixes removed.
+
+    Raises:
+        PairingError: missing or extra tensors (unless unpaired is "skip"), other shapes, or
+            nothing in scope.
+    """
+    names = _by_canonical(trajectory.base)
+    tuned_names = [_by_canonical(checkpoint) for checkpoint in trajectory.tuned]
+    shared = set(names).intersection(*tuned_names)
+    skipped = _unshared(trajectory, names, tuned_names, shared, unpaired)
+    parameters = []
+    for key in sorted(shared):
+        others = tuple(checkpoint[key] for checkpoint in tuned_names)
+        header = trajectory.base.headers[names[key]]
+        if reason := _unmeasurable(trajectory, header, others, unpaired):
+            skipped.append(Skipped(header.name, reason))
+            continue
+        role = role_of(header.name)
+        blocks = blocks_of(header.name, header.shape, role, trajectory.base.config)
+        blocks = tuple(block for block in blocks if in_scope(block, scope))
+        if blocks:
+            parameters.append(Parameter(header.name, others, role, blocks, header.entries))
+        elif reason := _out_of_scope(header, scope):
+            skipped.append(Skipped(header.name, reason))
+    if not parameters:
+        raise PairingError(
+            f"{trajectory.base.path}: no tensor is in the scope {scope!r}.\n"
+            f"  Tensors there: {listed(list(names.values()))}.\n"
+            "  --scope all measures every tensor."
+        )
+    return parameters, skipped
+
+
+def in_scope(block: Block, scope: Scope) -> bool:
+    """Whether a matrix belongs to the scope."""
+    if scope == "all":
+        return True
+    return block.spectral and block.module in (ATTENTION if scope == "attention" else LINEAR)
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """The first few names, and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
+
+
+def _by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
+    keys = {name: unwrapped(name) for name in checkpoint.headers}
+    twice = [key for key, count in Counter(keys.values()).items() if count > 1]
+    if twice:
+        raise PairingError(
+            f"{checkpoint.path}: {sum(key == twice[0] for key in keys.values())} tensors are called"
+            f" {twice[0]} once wrapper prefixes are removed.\n  Save one model a folder."
+        )
+    return {key: name for name, key in keys.items()}
+
+
+def _unshared(
+    trajectory: Trajectory,
+    names: dict[str, str],
+    tuned_names: list[dict[str, str]],
+    shared: set[str],
+    unpaired: Unpaired,
+) -> list[Skipped]:
+    skipped = [Skipped(names[key], "only in the base") for key in sorted(set(names) - shared)]
+    for checkpoint, tuned in zip(trajectory.tuned, tuned_names, strict=True):
+        only_base, only_tuned = sorted(set(names) - set(tuned)), sorted(set(tuned) - set(names))
+        if (only_base or only_tuned) and unpaired == "error":
+            raise PairingError(
+                f"{trajectory.base.path} and {checkpoint.path} have different parameters.\n"
+                f"  only in base:  {listed(only_base)}\n"
+                f"  only in tuned: {listed(only_tuned)}\n"
+                "  Measure the shared ones with --unpaired skip (they are listed in the report)."
+            )
+        skipped += [Skipped(tuned[key], f"only in {checkpoint.path}") for key in only_tuned]
+    return skipped
+
+
+def _unmeasurable(
+    trajectory: Trajectory, header: TensorHeader, others: tuple[str, ...], unpaired: Unpaired
+) -> str | None:
+    for checkpoint, name in zip(trajectory.tuned, others, strict=True):
+        other = checkpoint.headers[name]
+        if other.dtype not in FLOATS or header.dtype not in FLOATS:
+            return f"not floating point ({header.dtype})"
+        if other.shape != header.shape:
+            if unpaired == "skip":
+                return f"shape {header.shape} in the base, {other.shape} in {checkpoint.path}"
+            raise PairingError(
+                f"{header.name}: shape {header.shape} in {trajectory.base.path},"
+                f" {other.shape} in {checkpoint.path}.\n"
+                "  Measure the others with --unpaired skip (it is listed in the report)."
+            )
+    return None
+
+
+def _out_of_scope(header: TensorHeader, scope: Scope) -> str | None:
+    """Only what a reader would expect in the scope is worth a line; embeddings are not."""
+    if len(header.shape) == 3 and "expert" in header.name and scope != "all":
+        return "stacked experts (a 3-D tensor) are not split yet"
+    if "query_key_value" in header.name and header.name.endswith("weight"):
+        return "a fused query_key_value of this layout is not split yet"
+    return None

@@ -1,0 +1,52 @@
+"""An update: one matrix before and after, as one storage shows it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hodograph.matrices.precision import on_bfloat16_grid, to_bfloat16
+
+
+@dataclass(frozen=True)
+class Update:
+    """W0 and W1 of one matrix; M rows (outputs), N columns (inputs).
+
+    Attributes:
+        base_MN: W0 in float32, as `storage` shows it.
+        tuned_MN: W1 in float32, as `storage` shows it.
+        storage: name of the dtype, "float32" or "bfloat16" for instance.
+        base_rounded: whether this storage rounded W0 (W0 was not on its grid).
+    """
+
+    base_MN: Float[Tensor, "M N"]
+    tuned_MN: Float[Tensor, "M N"]
+    storage: str
+    base_rounded: bool = False
+
+    @cached_property
+    def difference_MN(self) -> Float[Tensor, "M N"]:
+        """D = W1 - W0, formed in float32, held in float64."""
+        return (self.tuned_MN - self.base_MN).double()
+
+    @cached_property
+    def norm(self) -> float:
+        """‖D‖_F."""
+        return float(torch.linalg.vector_norm(self.difference_MN))
+
+    def in_bfloat16(self) -> "Update":
+        """What bfloat16 storage would show of the same two matrices."""
+        return Update(
+            to_bfloat16(self.base_MN),
+            to_bfloat16(self.tuned_MN),
+            "bfloat16",
+            base_rounded=not on_bfloat16_grid(self.base_MN),
+        )
+
+
+def stored_update(base_MN: Tensor, tuned_MN: Tensor) -> Update:
+    """The update as stored; two dtypes are named by the wider one."""
+    wider = torch.promote_types(base_MN.dtype, tuned_MN.dtype)
+    return Update(base_MN.float(), tuned_MN.float(), str(wider).removeprefix("torch."))
