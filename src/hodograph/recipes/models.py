@@ -1,0 +1,44 @@
+"""Which model is trained, and which one teaches."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from hodograph.recipes.section import Section
+
+
+class PathModel(Section):
+    """A model read from a folder in the Hugging Face layout, as float32."""
+
+    type: Literal["path"] = "path"
+    path: str = Field(min_length=1)
+    """Folder; a relative one is resolved against the recipe file."""
+    round_to_bf16: bool = False
+    """Round the weights to the bfloat16 grid first (they stay float32 tensors)."""
+
+
+class Qwen3Model(Section):
+    """A Qwen3 model of the given size with random weights (seeded by the recipe's seed)."""
+
+    type: Literal["qwen3"]
+    hidden_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_dim: PositiveInt
+    intermediate_size: PositiveInt
+    tie_embeddings: bool = True
+    initializer_range: PositiveFloat = 0.08
+    max_position_embeddings: PositiveInt = 128
+    tokenizer: Literal["chain"] = "chain"
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Qwen3Model":
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"heads ({self.heads}) is not a multiple of kv_heads ({self.kv_heads})"
+            )
+        return self
+
+
+Model = Annotated[PathModel | Qwen3Model, Field(discriminator="type")]

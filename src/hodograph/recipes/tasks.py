@@ -1,0 +1,54 @@
+"""What the model is asked, and how an answer is judged."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from hodograph.recipes.section import Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class ChainTask(Section):
+    """The running chain modulo 10: ``7+5*9-8`` is answered ``2,8,0``."""
+
+    type: Literal["chain"]
+    min_terms: int = Field(default=4, ge=2)
+    max_terms: int = Field(default=8, ge=2, le=8)
+    noise: Fraction = 0.0
+    """Probability that a demonstration replaces a running value and carries on from it."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ChainTask":
+        if self.min_terms > self.max_terms:
+            raise ValueError(f"min_terms ({self.min_terms}) exceeds max_terms ({self.max_terms})")
+        return self
+
+
+class ChainMixtureTask(Section):
+    """Pre-training text for the chain alphabet, with a share of chain demonstrations."""
+
+    type: Literal["chain_mixture"]
+    demonstrations: Fraction = 0.0
+    """Share of the examples that are chain demonstrations."""
+
+
+class ReasoningGymTask(Section):
+    """One data set of reasoning-gym, asked through the tokenizer's chat template."""
+
+    type: Literal["reasoning_gym"]
+    dataset: str = Field(min_length=1)
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the data set, such as its difficulty (not ``seed`` or ``size``)."""
+    system: str | None = None
+    """System message put before every question."""
+
+    @model_validator(mode="after")
+    def _no_seed(self) -> "ReasoningGymTask":
+        owned = {"seed", "size"} & self.config.keys()
+        if owned:
+            raise ValueError(f"config may not set {sorted(owned)}: the recipe's seed and steps do")
+        return self
+
+
+Task = Annotated[ChainTask | ChainMixtureTask | ReasoningGymTask, Field(discriminator="type")]
