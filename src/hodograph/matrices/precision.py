@@ -50,4 +50,4 @@ def ulp(weights: Float[Tensor, "..."], dtype: str) -> Float[Tensor, "..."]:
     _, exponent = torch.frexp(weights.double())
     lowest = MIN_EXPONENT[dtype]
     power = (exponent - 1).clamp(min=lowest) - MANTISSA_BITS[dtype]
-    return torch.ldexp(torch.ones((), dtype=torch.float64), power)
+    return torch.exp2(power.double())

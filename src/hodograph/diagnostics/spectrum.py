@@ -1,0 +1,78 @@
+"""G7: the spectrum of the update, and which of it storage can resolve.
+
+R singular values, M rows, N columns.
+"""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hodograph.matrices.precision import ulp
+from hodograph.matrices.update import Update
+from hodograph.tables.columns import TOP_ENERGIES
+
+SIXTEEN_BITS = {"bfloat16", "float16"}
+
+
+def stable_rank(sigma_R: Float[Tensor, " R"]) -> float:
+    """Stable rank ‖A‖²_F / ‖A‖²_2 (Rudelson & Vershynin, 2007); 0 for the zero matrix."""
+    return float((sigma_R / sigma_R[0]).square().sum()) if sigma_R[0] > 0 else 0.0
+
+
+def hill(sigma_R: Float[Tensor, " R"], k: int, rank: int) -> float | None:
+    """Hill estimate of the tail exponent from the k largest values (Hill, 1975).
+
+    [1 / (k - 1) sum_{i < k} log(s_i / s_k)]⁻¹; None beyond the numerical rank, for k below 2,
+    and where the k values are equal. It moves with k, so k is always part of its name.
+    """
+    if k < 2 or k > rank:
+        return None
+    excess = float(torch.log(sigma_R[: k - 1] / sigma_R[k - 1]).mean())
+    return 1 / excess if excess > 0 else None
+
+
+def update_spectrum(sigma_R: Float[Tensor, " R"], rank: int) -> dict[str, Any]:
+    """Ranks, top energies and Hill estimates of an update that is not zero."""
+    share_R = (sigma_R / sigma_R[0]).square()
+    share_R = share_R / share_R.sum()
+    positive_R = share_R[share_R > 0]
+    columns: dict[str, Any] = {
+        "sigma_1": float(sigma_R[0]),
+        "stable_rank": stable_rank(sigma_R),
+        "participation_ratio": float(1 / share_R.square().sum()),
+        "effective_rank": float(torch.exp(-(positive_R * positive_R.log()).sum())),
+    }
+    columns |= {f"top{k}_energy": float(share_R[:k].sum()) for k in TOP_ENERGIES}
+    for name, k in (("11", 11), ("32", 32), ("5pct", math.ceil(len(sigma_R) / 20))):
+        estimate = hill(sigma_R, k, rank)
+        columns[f"hill_{name}"] = estimate
+        columns[f"hill_{name}_se"] = None if estimate is None else estimate / (k - 1) ** 0.5
+    return columns
+
+
+def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> dict[str, Any]:
+    """What rounding alone would put into the spectrum, and how much stands above it.
+
+    Rounding is taken as uniform within one unit of the last place, so its per-entry variance is
+    ulp² / 12 and the largest singular value of such noise is near std (sqrt m + sqrt n).
+    """
+    rows, cols = update.base_MN.shape
+    spacing = ulp(update.tuned_MN, update.storage).square().mean()
+    if update.base_rounded:
+        spacing = spacing + ulp(update.base_MN, update.storage).square().mean()
+    edge = float((spacing / 12).sqrt()) * (math.sqrt(rows) + math.sqrt(cols))
+    return {
+        "noise_edge": edge,
+        "resolved_rank": int((sigma_R > edge).sum()),
+        "reliability": reliability(update.storage, density),
+    }
+
+
+def reliability(storage: str, density: float) -> str:
+    """How far a spectrum seen in this storage can be trusted, from the share that is visible."""
+    if storage not in SIXTEEN_BITS or density >= 0.5:
+        return "ok"
+    return "caution" if density >= 0.15 else "poor"

@@ -1,0 +1,107 @@
+"""One matrix along its trajectory, as one storage shows it: W0 factored once, the path so far.
+
+M rows, N columns.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hodograph.diagnostics.energy import principal_energy
+from hodograph.diagnostics.path import TopVectors, similarity_to_end
+from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
+from hodograph.diagnostics.shift import spectral_shift
+from hodograph.diagnostics.size import size
+from hodograph.diagnostics.spectrum import resolution, update_spectrum
+from hodograph.engine.settings import Settings
+from hodograph.linalg.factor import Factors, factor
+from hodograph.matrices.update import Update
+
+Row = dict[str, Any]
+
+
+@dataclass
+class MatrixPath:
+    """Rows of one matrix in one storage, one a checkpoint.
+
+    Attributes:
+        settings: of the measurement.
+        base: every singular vector of W0, or None where only size and visibility are measured.
+    """
+
+    settings: Settings
+    base: Factors | None
+    _rows: list[Row] = field(default_factory=list)
+    _tops: list[TopVectors | None] = field(default_factory=list)
+    _previous_MN: Tensor | None = None
+    _step_MN: Tensor | None = None
+    _length: float = 0.0
+
+    def add(self, update: Update, seen: Row) -> None:
+        """Measure the next checkpoint's update.
+
+        Args:
+            update: as this path's storage shows it; finite.
+            seen: columns that do not depend on the storage: identity, visibility, landing.
+        """
+        flags = _flags(update, seen)
+        row = seen | {"storage": update.storage, "flags": flags} | size(update)
+        row |= self._walked(update)
+        top = None
+        if self.base is not None and update.norm > 0:
+            columns, top = self._spectral(update, self.base, seen)
+            if columns.pop("ill_defined"):
+                flags.append("ill_defined")
+            row |= columns
+        self._rows.append(row)
+        self._tops.append(top)
+
+    def rows(self) -> list[Row]:
+        """Every row, with the similarity of each update to the last one."""
+        similar = similarity_to_end(self._tops, self.settings.similarity_k)
+        for row, columns in zip(self._rows, similar, strict=True):
+            row |= columns
+            if columns and columns["sim16_k"] != self.settings.similarity_k:
+                row["flags"].append("lowered_k")
+        return self._rows
+
+    def _spectral(self, update: Update, base: Factors, seen: Row) -> tuple[Row, TopVectors]:
+        rows, cols = update.base_MN.shape
+        k = principal_size(rows, cols, self.settings.angle_k)
+        tuned = factor(update.tuned_MN, max(k, 1))
+        change = factor(update.difference_MN, self.settings.similarity_k)
+        rank = change.numerical_rank
+        sigma_1 = float(change.sigma_R[0])
+        columns: Row = {"method": tuned.method, "ill_defined": ill_defined(base, k, sigma_1)}
+        columns |= rotation(base, tuned, k)
+        relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
+        columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
+        if base.sigma_R[0] > 0:
+            columns |= principal_energy(update.difference_MN, base, k)
+        columns |= update_spectrum(change.sigma_R, rank)
+        columns |= resolution(update, change.sigma_R, seen["density"])
+        return columns, TopVectors(change, rank)
+
+    def _walked(self, update: Update) -> Row:
+        """Length of the path through the checkpoints so far, and the turn it just took."""
+        previous_MN = update.base_MN if self._previous_MN is None else self._previous_MN
+        step_MN = (update.tuned_MN - previous_MN).double()
+        step_norm = float(torch.linalg.vector_norm(step_MN))
+        self._length += step_norm
+        columns: Row = {"path_length": self._length}
+        if self._length > 0:
+            columns["straightness"] = update.norm / self._length
+        if self._step_MN is not None:
+            norms = step_norm * float(torch.linalg.vector_norm(self._step_MN))
+            if norms > 0:
+                columns["step_cosine"] = float((step_MN * self._step_MN).sum()) / norms
+        self._previous_MN, self._step_MN = update.tuned_MN, step_MN
+        return columns
+
+
+def _flags(update: Update, seen: Row) -> list[str]:
+    if update.norm == 0:
+        return ["no_update"]
+    return ["sub_ulp"] if seen["density"] == 0 else []

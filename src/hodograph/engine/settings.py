@@ -1,0 +1,49 @@
+"""What a measurement is asked to do; every default is printed with the result."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from hodograph.errors import SettingsError
+from hodograph.matrices.pairing import Scope, Unpaired
+
+Nonfinite = Literal["error", "skip"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one measurement.
+
+    Attributes:
+        scope: "linear" (q, k, v, o, gate, up, down), "attention" (q, k, v, o) or "all".
+        also_bf16: add rows of what bfloat16 storage would show.
+        angle_k: largest dimension of the principal subspaces; at most half of a side is used.
+        mask_rank: rank of W0's part that the principal mask is cut from.
+        similarity_k: K of Sim_K.
+        permutations: draws of the within-matrix permutation null.
+        seed: of the permutations and the bootstrap.
+        unpaired: "error" or "skip" tensors that are not in every checkpoint.
+        nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
+        learning_rate: constant learning rate of the run, where no checkpoint records its own.
+    """
+
+    scope: Scope = "linear"
+    also_bf16: bool = False
+    angle_k: int = 512
+    mask_rank: int = 64
+    similarity_k: int = 16
+    permutations: int = 4
+    seed: int = 0
+    unpaired: Unpaired = "error"
+    nonfinite: Nonfinite = "error"
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("angle_k", "mask_rank", "similarity_k", "permutations"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
+
+    def printed(self) -> dict[str, object]:
+        """Every setting by name, for the record."""
+        return asdict(self)

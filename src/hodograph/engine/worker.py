@@ -1,0 +1,148 @@
+"""One unit of work: one stored parameter, read from every checkpoint of a trajectory.
+
+W0 is read and factored once. M rows, N columns.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from hodograph.checkpoints import Checkpoint, Trajectory
+from hodograph.diagnostics.landing import (
+    Masks,
+    Permutations,
+    landing,
+    masks_of,
+    null_reason,
+    permutation_null,
+)
+from hodograph.diagnostics.path import displacement
+from hodograph.diagnostics.rotation import principal_size
+from hodograph.diagnostics.visibility import visibility
+from hodograph.engine.matrix import MatrixPath, Row
+from hodograph.engine.settings import Settings
+from hodograph.errors import CheckpointError
+from hodograph.linalg.factor import Factors, factor
+from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.unfuse import Block
+from hodograph.matrices.update import Update, stored_update
+
+
+def measure_parameter(
+    parameter: Parameter, trajectory: Trajectory, settings: Settings
+) -> list[Row]:
+    """Measure every matrix of one stored parameter at every checkpoint.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite and settings.nonfinite is "error".
+    """
+    rows: list[Row] = []
+    for block in parameter.blocks:
+        rows += _measure_block(parameter, block, trajectory, settings)
+    return rows
+
+
+def _measure_block(
+    parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
+) -> list[Row]:
+    base_MN = block.of(trajectory.base.read(parameter.name))
+    factors = _factors(base_MN, block)
+    masks = _masks(base_MN, factors, settings)
+    paths: dict[str, MatrixPath] = {}
+    rows: list[Row] = []
+    for index, checkpoint in enumerate(trajectory.tuned):
+        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        step = trajectory.steps[index]
+        seen = _identity(parameter, block, step) | visibility(base_MN, tuned_MN)
+        stored = stored_update(base_MN, tuned_MN)
+        if seen["nonfinite"]:
+            _refuse_nonfinite(parameter, checkpoint, base_MN, settings)
+            rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
+            continue
+        if factors is not None:
+            seen |= _landed(stored, masks, seen, settings)
+        for update in _storages(stored, settings):
+            path = paths.get(update.storage)
+            if path is None:
+                path = MatrixPath(settings, _factors_as(update, base_MN, factors))
+                paths[update.storage] = path
+            path.add(update, dict(seen))
+    for path in paths.values():
+        rows += path.rows()
+    return [_with_displacement(row, trajectory, settings) for row in rows]
+
+
+def _factors(base_MN: Tensor, block: Block) -> Factors | None:
+    """All of W0's factors, or None where no spectrum is asked for or possible."""
+    if not block.spectral or not bool(torch.isfinite(base_MN).all()):
+        return None
+    return factor(base_MN.float(), min(block.rows, block.cols))
+
+
+def _factors_as(update: Update, base_MN: Tensor, factors: Factors | None) -> Factors | None:
+    """W0's factors in the update's storage; those at hand where it did not round W0."""
+    if factors is None or torch.equal(update.base_MN, base_MN.float()):
+        return factors
+    return factor(update.base_MN, len(factors.sigma_R))
+
+
+def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks:
+    if factors is None:
+        return {}
+    rows, cols = base_MN.shape
+    rank = max(1, principal_size(rows, cols, settings.mask_rank))
+    return masks_of(base_MN.float(), factors, rank)
+
+
+def _landed(stored: Update, masks: Masks, identity: Row, settings: Settings) -> Row:
+    permutations = Permutations(settings.permutations, _seed(identity, settings.seed))
+    reason = null_reason(stored)
+    return landing(stored, masks) | permutation_null(stored, masks, permutations, reason)
+
+
+def _storages(stored: Update, settings: Settings) -> list[Update]:
+    if settings.also_bf16 and stored.storage != "bfloat16":
+        return [stored, stored.in_bfloat16()]
+    return [stored]
+
+
+def _identity(parameter: Parameter, block: Block, step: int) -> Row:
+    return {
+        "parameter": parameter.name,
+        "layer": parameter.role.layer,
+        "module": block.module,
+        "expert": parameter.role.expert,
+        "step": step,
+        "rows": block.rows,
+        "cols": block.cols,
+    }
+
+
+def _seed(identity: Row, seed: int) -> int:
+    """A seed of its own for every matrix and checkpoint, the same in any order of work."""
+    name = f"{seed}\0{identity['parameter']}\0{identity['module']}\0{identity['step']}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+
+
+def _refuse_nonfinite(
+    parameter: Parameter, checkpoint: Checkpoint, base_MN: Tensor, settings: Settings
+) -> None:
+    if settings.nonfinite == "skip":
+        return
+    in_base = not bool(torch.isfinite(base_MN).all())
+    where = "the base" if in_base else checkpoint.path
+    raise CheckpointError(
+        f"{parameter.name}: NaN or infinite weights in {where}.\n"
+        "  --nonfinite skip leaves such matrices out of the spectra and counts them."
+    )
+
+
+def _with_displacement(row: Row, trajectory: Trajectory, settings: Settings) -> Row:
+    if "update_rms" not in row:
+        return row
+    checkpoint = trajectory.tuned[trajectory.steps.index(row["step"])]
+    recorded = checkpoint.training.get("learning_rate_sum")
+    if recorded is None and settings.learning_rate is not None:
+        recorded = settings.learning_rate * row["step"]
+    return row | displacement(row["update_rms"], recorded)

@@ -1,0 +1,153 @@
+"""Measuring from end to end: checkpoints in, a table and a summary out."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
+from hodograph.engine.local import Progress, run
+from hodograph.engine.settings import Settings
+from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.tables.store import MeasurementFolder, MemoryParts, table_of, to_frame
+from hodograph.tables.summary import summarise, with_energy_share
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured.
+
+    Attributes:
+        matrices: one row a matrix, checkpoint and storage; the columns are those of
+            hodograph.tables.columns.
+        summary: means, medians, intervals, scope, what was skipped and why, W0's digest,
+            settings and versions.
+    """
+
+    matrices: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def measure(
+    base: str | Path,
+    tuned: str | Path | Sequence[str | Path],
+    *,
+    steps: Sequence[int] | None = None,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    on_progress: Progress = lambda done, total, name: None,
+    **changed: Any,
+) -> Measurement:
+    """Measure the update from one checkpoint to another, or along a trajectory.
+
+    Weights are read tensor by tensor: the memory needed is that of a few matrices.
+
+    Args:
+        base: W0, a safetensors file or a Hugging Face folder.
+        tuned: one later checkpoint, or several in the order of training.
+        steps: optimizer step of each; taken from the folder names where not given.
+        out: folder for matrices.parquet and summary.json. Finished matrices are kept there, so
+            that the same call goes on after an interruption and a finished one returns at once.
+        settings: all settings at once; or name single ones, as in `scope="attention"`.
+        on_progress: called with entries done, entries in all, and the parameter in work.
+        **changed: fields of Settings.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
+        PairingError: the checkpoints do not hold the same parameters.
+        SettingsError: steps are unknown or not increasing, or a setting is out of range.
+        StorageError: results cannot be written to `out`.
+    """
+    settings = settings or Settings(**changed)
+    paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
+    trajectory = open_trajectory(base, paths, steps)
+    parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
+    fingerprint = _fingerprint(trajectory, settings)
+    folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
+    if folder is not None and (finished := folder.finished()) is not None:
+        return Measurement(to_frame(finished[0]), finished[1])
+    rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress)
+    table = table_of(with_energy_share(rows))
+    matrices = to_frame(table)
+    summary = _summary(trajectory, parameters, skipped, settings, matrices)
+    summary["fingerprint"] = fingerprint
+    if folder is not None:
+        folder.finish(table, summary)
+    return Measurement(matrices, summary)
+
+
+def _summary(
+    trajectory: Trajectory,
+    parameters: list[Parameter],
+    skipped: list[Skipped],
+    settings: Settings,
+    matrices: pd.DataFrame,
+) -> dict[str, Any]:
+    paths = dict(zip(trajectory.steps, (str(c.path) for c in trajectory.tuned), strict=True))
+    checkpoints = summarise(matrices, settings.seed)
+    return {
+        "hodograph": version("hodograph"),
+        "scope": settings.scope,
+        "base": {
+            "path": str(trajectory.base.path),
+            "digest": trajectory.base.digest(),
+            "dtype": "+".join(trajectory.base.dtypes),
+        },
+        "matrices": sum(len(unit.blocks) for unit in parameters),
+        "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
+        "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
+        "warnings": warnings_of(trajectory, matrices),
+        "settings": settings.printed(),
+        "versions": versions(),
+        "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
+    }
+
+
+def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
+    """What a reader must know before believing a number of this measurement."""
+    found = []
+    if trajectory.numbered:
+        found.append("No optimizer step is known; the checkpoints are numbered 1, 2, ...")
+    for checkpoint in trajectory.tuned:
+        if checkpoint.dtypes != trajectory.base.dtypes:
+            mine, theirs = "+".join(trajectory.base.dtypes), "+".join(checkpoint.dtypes)
+            found.append(f"{checkpoint.path} is stored in {theirs}, the base in {mine}.")
+    for step, group in matrices.groupby("step"):
+        if (group["update_norm"] == 0).all():
+            found.append(f"Step {step} is identical to the base in every matrix of the scope.")
+        if int(group["nonfinite"].sum()):
+            count = int((group["nonfinite"] > 0).sum())
+            found.append(f"Step {step}: {count} rows hold NaN or infinity and have no spectrum.")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions a figure depends on."""
+    names = ("hodograph", "torch", "numpy", "safetensors")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _fingerprint(trajectory: Trajectory, settings: Settings) -> str:
+    """What must be equal for finished parts to be parts of this measurement."""
+    asked = settings.printed()
+    del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    described = {
+        "settings": asked,
+        "steps": trajectory.steps,
+        "versions": versions(),
+        "checkpoints": [_identity(c) for c in (trajectory.base, *trajectory.tuned)],
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _identity(checkpoint: Checkpoint) -> list[Any]:
+    files = sorted({header.file for header in checkpoint.headers.values()})
+    stats = [(str(file.resolve()), file.stat()) for file in files]
+    sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]

@@ -1,0 +1,86 @@
+"""From one row a matrix to one number a checkpoint, with an interval over layers.
+
+L layers, B bootstrap draws.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hodograph.tables.columns import METRICS
+
+DRAWS = 1000
+WEIGHTED = (
+    "update_sparsity", "update_sparsity_null", "update_sparsity_native_dtype", "density",
+    "sign_flips", "ulp_0", "ulp_1", "ulp_2", "ulp_3_4", "ulp_5_8", "ulp_over_8",
+)  # fmt: skip
+
+
+def with_energy_share(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fill energy_share: each matrix's part of the update's energy at its step and storage."""
+    total: dict[tuple[int, str], float] = defaultdict(float)
+    for row in rows:
+        total[row["step"], row["storage"]] += row.get("update_norm", 0.0) ** 2
+    filled = []
+    for row in rows:
+        energy = total[row["step"], row["storage"]]
+        known = "update_norm" in row and energy > 0
+        filled.append(row | {"energy_share": row["update_norm"] ** 2 / energy if known else None})
+    return filled
+
+
+def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
+    """Mean, median, count and interval of every metric, for each step and storage.
+
+    `low` and `high` bound the mean by a 95 % percentile bootstrap over layers, since the matrices
+    of one layer are not independent; with one layer there is none. `weighted` is the mean weighted
+    by the matrices' sizes, where that is the definition.
+    """
+    groups = matrices.groupby(["step", "storage"], sort=True)
+    return [
+        {
+            "step": int(step),
+            "storage": storage,
+            "matrices": len(group),
+            "metrics": _metrics(group, np.random.default_rng(seed)),
+        }
+        for (step, storage), group in groups
+    ]
+
+
+def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, Any]:
+    values = group[list(METRICS)].astype("float64")
+    intervals = _intervals(values, group["layer"].fillna(-1), generator)
+    sizes = group["rows"].astype("float64") * group["cols"].astype("float64")
+    summary = {}
+    for name in METRICS:
+        column = values[name].dropna()
+        entry: dict[str, Any] = {"n": len(column), "mean": None, "median": None}
+        if len(column):
+            entry |= {"mean": float(column.mean()), "median": float(column.median())}
+            entry |= intervals.get(name, {"low": None, "high": None})
+            if name in WEIGHTED:
+                entry["weighted"] = float(np.average(column, weights=sizes[column.index]))
+        summary[name] = entry
+    return summary
+
+
+def _intervals(
+    values: pd.DataFrame, layers: pd.Series, generator: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    sums = values.groupby(layers).sum().to_numpy()
+    counts = values.groupby(layers).count().to_numpy()
+    if len(sums) < 2:
+        return {}
+    draws = generator.integers(len(sums), size=(DRAWS, len(sums)))
+    total, count = sums[draws].sum(axis=1), counts[draws].sum(axis=1)
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    present = counts.sum(axis=0) > 0
+    low, high = np.nanquantile(means[:, present], [0.025, 0.975], axis=0)
+    names = values.columns[present]
+    return {
+        name: {"low": float(l_), "high": float(h_)}
+        for name, l_, h_ in zip(names, low, high, strict=True)
+    }
