@@ -8,11 +8,14 @@ from hodograph.recipes.section import Section
 
 
 class PathModel(Section):
-    """A model read from a folder in the Hugging Face layout, as float32."""
+    """A model read from disk as float32."""
 
-    type: Literal["path"] = "path"
+    type: Literal["path"]
     path: str = Field(min_length=1)
-    """Folder; a relative one is resolved against the recipe file."""
+    """A folder in the Hugging Face layout, or a finished run (its final checkpoint).
+
+    A relative path is resolved against the recipe file.
+    """
     round_to_bf16: bool = False
     """Round the weights to the bfloat16 grid first (they stay float32 tensors)."""
 

@@ -26,6 +26,8 @@ def _line(problem: Any, tree: Mapping[str, Any], where: str) -> str:
         return f"{where}: unknown key {key!r}.{_did_you_mean(key)}"
     if problem["type"] == "missing":
         return f"{where}: {key!r} is missing."
+    if problem["type"] == "union_tag_not_found":
+        return f"{where}: '{key}.type' is missing."
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if key and not isinstance(problem["input"], Mapping):
@@ -38,7 +40,7 @@ def _dotted(loc: tuple[int | str, ...], tree: Any) -> str:
     parts: list[str] = []
     node = tree
     for part in loc:
-        if isinstance(node, Mapping) and part not in node and node.get("type", "path") == part:
+        if isinstance(node, Mapping) and part not in node and node.get("type") == part:
             continue
         parts.append(str(part))
         node = node.get(part) if isinstance(node, Mapping) else None

@@ -1,0 +1,83 @@
+"""Hand a task's examples to TRL's trainers, and its verifier as a reward function."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from hodograph.recipes import Recipe, RlvrObjective
+from hodograph.tasks import Completion, Example, Task
+from hodograph.tasks.task import stream_seed
+
+RewardFunction = Callable[..., list[float]]
+IGNORED = -100  # label of a token that does not count in the loss
+
+
+def demonstration_dataset(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Return demonstrations for TRL's SFTTrainer; only the answers count in the loss.
+
+    Chat examples are left to TRL, which applies the tokenizer's template. Plain text is tokenized
+    here in one call, which is some ten times faster than TRL's map over examples.
+    """
+    if isinstance(examples[0].prompt, str):
+        return _tokenized(examples, tokenizer)
+    answers = [[{"role": "assistant", "content": e.demonstration}] for e in examples]
+    return Dataset.from_dict({"prompt": [e.prompt for e in examples], "completion": answers})
+
+
+def prompt_dataset(examples: list[Example]) -> Dataset:
+    """Return prompts for TRL's GRPOTrainer, each with its index in `examples`."""
+    indices = list(range(len(examples)))
+    return Dataset.from_dict({"prompt": [e.prompt for e in examples], "index": indices})
+
+
+def reward_functions(
+    recipe: Recipe, task: Task, examples: list[Example], eos_ids: list[int]
+) -> list[RewardFunction]:
+    """Return the verifier and, for the random-reward control, a coin after it."""
+    functions = [_verifier(task, examples, eos_ids)]
+    if isinstance(recipe.objective, RlvrObjective) and recipe.objective.reward == "random":
+        functions.append(_coin(recipe.seed))
+    return functions
+
+
+def _verifier(task: Task, examples: list[Example], eos_ids: list[int]) -> RewardFunction:
+    def verifier(
+        completions: list[Any], completion_ids: list[list[int]], index: list[int], **_: Any
+    ) -> list[float]:
+        ended = [ids[-1] in eos_ids for ids in completion_ids]
+        answers = map(Completion, map(_text, completions), ended)
+        return [task.score(a, examples[i]) for a, i in zip(answers, index, strict=True)]
+
+    return verifier
+
+
+def _coin(seed: int) -> RewardFunction:
+    def random(completions: list[Any], trainer_state: Any, **_: Any) -> list[float]:
+        """A fair coin for each completion, a function of seed and step: resuming repeats it."""
+        coin = Random(stream_seed("random reward", seed, trainer_state.global_step))
+        return [float(coin.random() < 0.5) for _ in completions]
+
+    return random
+
+
+def _text(completion: Any) -> str:
+    return completion if isinstance(completion, str) else completion[-1]["content"]
+
+
+def _tokenized(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    prompts = _ids(tokenizer, [str(example.prompt) for example in examples])
+    answers = _ids(tokenizer, [example.demonstration for example in examples])
+    pairs = list(zip(prompts, answers, strict=True))
+    return Dataset.from_dict(
+        {
+            "input_ids": [prompt + answer for prompt, answer in pairs],
+            "labels": [[IGNORED] * len(prompt) + answer for prompt, answer in pairs],
+        }
+    )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    return tokenizer(texts, add_special_tokens=False)["input_ids"]

@@ -1,0 +1,124 @@
+"""Accuracy of a model on a task, sampled and greedy, without touching the training's randomness."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from hodograph.tasks import Completion, Example, Task
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Mean score over the evaluation prompts at one step."""
+
+    step: int
+    accuracy: float
+    greedy_accuracy: float
+    prompts: int
+    temperature: float
+    standard_error: float
+    """Standard error of `accuracy` over prompts."""
+
+    def as_json(self) -> dict[str, float]:
+        """Return the entry of evaluations.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Asks a model a fixed set of prompts."""
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    examples: list[Example]
+    temperature: float
+    max_completion_length: int
+    seed: int
+    batch: int
+
+    def examine(self, model: PreTrainedModel, step: int) -> Accuracy:
+        """Return sampled and greedy accuracy; equal weights give equal results."""
+        sampled = self._scores(model, self.temperature)
+        return Accuracy(
+            step=step,
+            accuracy=fmean(sampled),
+            greedy_accuracy=self.greedy(model),
+            prompts=len(sampled),
+            temperature=self.temperature,
+            standard_error=standard_error(sampled),
+        )
+
+    def greedy(self, model: PreTrainedModel) -> float:
+        """Return the mean score when the likeliest token is taken each time."""
+        return fmean(self._scores(model, None))
+
+    def _scores(self, model: PreTrainedModel, temperature: float | None) -> list[float]:
+        starts = range(0, len(self.examples), self.batch)
+        with _aside(model, self.seed):
+            parts = [self.examples[start : start + self.batch] for start in starts]
+            return [score for part in parts for score in self._part(model, part, temperature)]
+
+    def _part(
+        self, model: PreTrainedModel, examples: list[Example], temperature: float | None
+    ) -> list[float]:
+        inputs = self._inputs(examples).to(model.device)
+        config = self._generation(model, temperature)
+        ids = model.generate(**inputs, generation_config=config)[:, inputs["input_ids"].size(1) :]
+        ended = torch.isin(ids, torch.tensor(config.eos_token_id, device=ids.device)).any(dim=1)
+        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        answers = map(Completion, texts, ended.tolist())
+        return [self.task.score(a, e) for a, e in zip(answers, examples, strict=True)]
+
+    def _inputs(self, examples: list[Example]):
+        prompts = [example.prompt for example in examples]
+        options = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
+        if isinstance(prompts[0], str):
+            return self.tokenizer(prompts, **options)
+        return self.tokenizer.apply_chat_template(
+            prompts, add_generation_prompt=True, return_dict=True, **options
+        )
+
+    def _generation(self, model: PreTrainedModel, temperature: float | None) -> GenerationConfig:
+        sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0}
+        return GenerationConfig(
+            max_new_tokens=self.max_completion_length,
+            do_sample=temperature is not None,
+            eos_token_id=eos_ids(model, self.tokenizer),
+            pad_token_id=self.tokenizer.pad_token_id,
+            disable_compile=True,
+            **(sampling if temperature is not None else {}),
+        )
+
+
+def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return every token that ends a completion: the model's and the tokenizer's own."""
+    declared = model.generation_config.eos_token_id
+    listed = declared if isinstance(declared, list) else [declared]
+    return sorted({i for i in (*listed, tokenizer.eos_token_id) if i is not None})
+
+
+def standard_error(scores: list[float]) -> float:
+    """Standard error of the mean; 0 for a single score."""
+    return stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else 0.0
+
+
+@contextmanager
+def _aside(model: PreTrainedModel, seed: int) -> Iterator[None]:
+    """Evaluate in eval mode with own random numbers, and leave both as they were.
+
+    The model's own generation settings are set aside too: `generate` would fill ours from them.
+    """
+    training, settings = model.training, model.generation_config
+    model.eval()
+    model.generation_config = GenerationConfig(eos_token_id=settings.eos_token_id)
+    try:
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        model.generation_config = settings
+        model.train(training)

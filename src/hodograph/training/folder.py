@@ -1,0 +1,154 @@
+"""The run folder: where a run's files lie, and how they appear whole or not at all.
+
+RUN/recipe.json                  the resolved recipe
+RUN/provenance.json              versions, machine, hash of the first weights, times
+RUN/metrics.jsonl                one JSON object a step
+RUN/evaluations.json             accuracies
+RUN/checkpoints/step_N/          Hugging Face layout, and hodograph_step.json
+RUN/state/checkpoint-N/          what resuming needs; whole once complete.json is there
+RUN/finished.json                written last
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hodograph.errors import SettingsError, StorageError
+from hodograph.recipes import Recipe, first_difference
+
+COMPLETE = "complete.json"
+STEP_FILE = "hodograph_step.json"
+
+
+class RunFolder:
+    """One run's folder on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.json"
+        self.provenance = path / "provenance.json"
+        self.metrics = path / "metrics.jsonl"
+        self.evaluations = path / "evaluations.json"
+        self.checkpoints = path / "checkpoints"
+        self.state = path / "state"
+        self.finished = path / "finished.json"
+
+    def checkpoint(self, step: int) -> Path:
+        """Return where the weights after `step` steps lie."""
+        return self.checkpoints / f"step_{step}"
+
+    def claim(self, recipe: Recipe) -> None:
+        """Make the folder this recipe's own.
+
+        Raises:
+            SettingsError: the folder belongs to another recipe, or holds something else.
+        """
+        if self.recipe.exists():
+            self._same_recipe(recipe)
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise SettingsError(f"{self.path} is not empty and holds no run: choose another --out.")
+        else:
+            self.checkpoints.mkdir(parents=True)
+            write_json(self.recipe, recipe.as_json())
+
+    def resumable(self) -> Path | None:
+        """Return the newest complete trainer state, or None."""
+        complete = [mark.parent for mark in self.state.glob(f"checkpoint-*/{COMPLETE}")]
+        return max(complete, key=_step_of, default=None)
+
+    def rewind(self, state: Path | None) -> None:
+        """Drop all that a killed process left behind after `state`; it is computed again."""
+        step = -1 if state is None else _step_of(state)
+        for left in [*self.checkpoints.glob("*"), *self.state.glob("checkpoint-*")]:
+            if left.suffix == ".partial" or _step_of(left) > step:
+                shutil.rmtree(left)
+        self._rewind_records(step)
+
+    def complete_state(self, step: int) -> None:
+        """Mark the trainer state of `step` as whole, then drop the older ones."""
+        current = self.state / f"checkpoint-{step}"
+        write_json(current / COMPLETE, {"step": step})
+        for old in self.state.glob("checkpoint-*"):
+            if old != current:
+                shutil.rmtree(old)
+
+    def finish(self, steps: int) -> None:
+        """Declare the run finished, and drop the state that nothing will resume."""
+        final = self.checkpoint(steps).relative_to(self.path)
+        write_json(self.finished, {"final_checkpoint": str(final), "steps": steps})
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def _same_recipe(self, recipe: Recipe) -> None:
+        key = first_difference(read_json(self.recipe), recipe.as_json())
+        if key is not None:
+            raise SettingsError(
+                f"{self.path} holds a run of another recipe: {key!r} differs.\n"
+                "  Choose another --out, or remove the folder to train anew."
+            )
+
+    def _rewind_records(self, step: int) -> None:
+        if self.metrics.exists():
+            lines = self.metrics.read_text().splitlines(keepends=True)
+            write_text(self.metrics, "".join(line for line in lines if _logged_by(line, step)))
+        if self.evaluations.exists():
+            kept = [entry for entry in read_json(self.evaluations) if entry["step"] <= step]
+            write_json(self.evaluations, kept)
+
+
+@contextmanager
+def appearing_whole(path: Path) -> Iterator[Path]:
+    """Give a folder to fill, which takes its name `path` in one rename at the end."""
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    for file in partial.rglob("*"):
+        _sync(file)
+    partial.rename(path)
+    _sync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON; a reader sees the old file or the new one."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text`; a reader sees the old file or the new one."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    _sync(partial)
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run folder.
+
+    Raises:
+        StorageError: it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read back: {error}.") from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.replace("-", "_").rpartition("_")[2])
+
+
+def _logged_by(line: str, step: int) -> bool:
+    """Whether a metrics line is whole and belongs to one of the first `step` steps."""
+    return line.endswith("\n") and json.loads(line)["step"] <= step

@@ -1,0 +1,139 @@
+"""Build or read the student, the teacher and their tokenizer, always as float32."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from hodograph.errors import CheckpointError, SettingsError
+from hodograph.recipes import Model, Qwen3Model
+from hodograph.tasks.alphabet import chain_tokenizer
+from hodograph.training.folder import RunFolder, read_json
+
+
+def open_tokenizer(settings: Model) -> PreTrainedTokenizerBase:
+    """Return the tokenizer that belongs to a model.
+
+    Raises:
+        CheckpointError: the model's folder has none.
+    """
+    if isinstance(settings, Qwen3Model):
+        return chain_tokenizer()
+    return _from_folder(AutoTokenizer, settings.path, "tokenizer")
+
+
+def open_model(settings: Model, seed: int) -> PreTrainedModel:
+    """Return a model with float32 weights; `seed` decides the random ones.
+
+    Raises:
+        CheckpointError: the model's folder does not hold a causal language model.
+    """
+    if isinstance(settings, Qwen3Model):
+        return _random_qwen3(settings, seed)
+    model = _from_folder(AutoModelForCausalLM, settings.path, "model", dtype=torch.float32)
+    if settings.round_to_bf16:
+        round_to_bf16(model)
+    return model
+
+
+@torch.no_grad()
+def round_to_bf16(model: nn.Module) -> None:
+    """Round every weight to the nearest bfloat16 value, ties to even; the tensors stay float32."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16())
+
+
+def require_float32_masters(model: nn.Module) -> None:
+    """Refuse trainable weights in less than float32.
+
+    In bfloat16 a step below half a ULP, about 0.2 % of a weight, is lost when it is stored: what
+    would be measured is the rounding.
+
+    Raises:
+        SettingsError: a trainable parameter has another dtype.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.dtype != torch.float32:
+            raise SettingsError(
+                f"{name} is {parameter.dtype}: weights are trained in float32 only.\n"
+                "  Load the model with dtype=torch.float32; computation may still autocast to"
+                " bfloat16."
+            )
+
+
+def require_shared_vocabulary(
+    student: PreTrainedTokenizerBase, teacher: PreTrainedTokenizerBase, folder: str
+) -> None:
+    """Refuse a teacher that would score other tokens than the student sampled.
+
+    Raises:
+        SettingsError: the two tokenizers give some token different ids.
+    """
+    ours, theirs = student.get_vocab(), teacher.get_vocab()
+    if ours == theirs:
+        return
+    token = min(token for token, _ in ours.items() ^ theirs.items())
+    raise SettingsError(
+        f"the teacher in {folder} has another vocabulary than the student"
+        f" ({len(theirs)} tokens, the student {len(ours)}):"
+        f" {token!r} is id {theirs.get(token)} there and {ours.get(token)} here.\n"
+        "  On-policy distillation scores the student's own tokens: choose a teacher of the same"
+        " model family."
+    )
+
+
+def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
+    folder = _weights_of(Path(path))
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{path} is no model folder: it holds no config.json.\n"
+            "  Train or export the model first; a finished run's folder will do."
+        )
+    try:
+        return loader.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: the {what} cannot be read: {error}") from None
+
+
+def _weights_of(path: Path) -> Path:
+    """Return the final checkpoint if `path` is a run, else `path` itself."""
+    run = RunFolder(path)
+    if not run.recipe.exists():
+        return path
+    if not run.finished.exists():
+        raise CheckpointError(
+            f"{path} is a run that has not finished: repeat its training command to complete it,\n"
+            "  or name one of its checkpoints, such as checkpoints/step_0."
+        )
+    return path / read_json(run.finished)["final_checkpoint"]
+
+
+def _random_qwen3(settings: Qwen3Model, seed: int) -> PreTrainedModel:
+    tokenizer = chain_tokenizer()
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.kv_heads,
+        head_dim=settings.head_dim,
+        intermediate_size=settings.intermediate_size,
+        tie_word_embeddings=settings.tie_embeddings,
+        initializer_range=settings.initializer_range,
+        max_position_embeddings=settings.max_position_embeddings,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)

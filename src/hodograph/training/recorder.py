@@ -1,0 +1,166 @@
+"""Watch a training run: checkpoints, learning-rate sums, metrics and accuracies."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+)
+
+from hodograph.errors import SettingsError
+from hodograph.recipes import Recipe
+from hodograph.training.evaluation import Examiner
+from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json, write_json
+from hodograph.training.saving import save_model
+
+OnStep = Callable[[int, int], None]
+
+METRICS = {  # TRL's names, and ours
+    "loss": "loss",
+    "learning_rate": "lr",
+    "grad_norm": "grad_norm",
+    "opd/reverse_kl": "opd/reverse_kl",
+    "rewards/verifier/mean": "reward/mean",
+    "rewards/random/mean": "reward/random",
+    "frac_reward_zero_std": "reward/zero_variance",
+    "completions/mean_length": "completion/length",
+    "completions/clipped_ratio": "completion/truncated",
+    "clip_ratio/region_mean": "clipped",
+    "entropy": "entropy",
+    "mean_token_accuracy": "token_accuracy",
+}
+
+
+@dataclass
+class Sums:
+    """Sums over the steps the optimizer took: of the learning rate, and of it times the decay."""
+
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
+    skipped: int = 0
+
+
+@dataclass
+class Recorder(TrainerCallback):
+    """Writes what the run folder promises, at the steps the recipe lists."""
+
+    recipe: Recipe
+    folder: RunFolder
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    examiner: Examiner | None
+    invigilator: Examiner | None
+    """Decides when to stop early."""
+    report: OnStep
+
+    def __post_init__(self) -> None:
+        self._sums = Sums()
+        self._tokens = 0
+        self._greedy: float | None = None
+
+    def on_train_begin(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Record step 0, or take up the sums where the resumed checkpoint left them."""
+        self._tokens = int(state.num_input_tokens_seen)
+        if state.global_step == 0:
+            self._record(0, last=False)
+        else:
+            kept = read_json(self.folder.checkpoint(state.global_step) / STEP_FILE)
+            names = ("learning_rate_sum", "weight_decay_sum", "skipped_steps")
+            self._sums = Sums(*(kept[name] for name in names))
+
+    def on_pre_optimizer_step(
+        self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Add up the learning rate of a step that will move the weights."""
+        if all(parameter.grad is None for parameter in self.model.parameters()):
+            self._sums.skipped += 1
+            return
+        rate = kwargs["optimizer"].param_groups[0]["lr"]
+        self._sums.learning_rate += rate
+        self._sums.weight_decay += rate * self.recipe.optimizer.weight_decay
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Evaluate and save where the recipe says so, and end the run when it is good enough."""
+        step = state.global_step
+        self._greedy = self._invigilated(step)
+        if self._good_enough():
+            control.should_training_stop = True
+        last = control.should_training_stop or step == self.recipe.steps
+        control.should_save = self._record(step, last)
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Append the step's metrics."""
+        if logs is None or "loss" not in logs:
+            return  # the summary of the whole run, which holds times
+        if not math.isfinite(logs["loss"]):
+            raise SettingsError(
+                f"{self.folder.path}: the loss is {logs['loss']} at step {state.global_step}.\n"
+                "  Training diverged: lower optimizer.lr or optimizer.max_grad_norm."
+            )
+        with self.folder.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self._line(state.global_step, logs)) + "\n")
+        self.report(state.global_step, self.recipe.steps)
+
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Mark the trainer state as whole."""
+        self.folder.complete_state(state.global_step)
+
+    def _record(self, step: int, last: bool) -> bool:
+        """Evaluate and save if this step calls for it; return whether it was saved."""
+        if self.examiner is not None and (last or step in self.recipe.evaluation.steps):
+            self._evaluate(self.examiner, step)
+        saved = last or step == 0 or step in self.recipe.save.steps
+        if saved:
+            self._save(step)
+        return saved and step > 0
+
+    def _evaluate(self, examiner: Examiner, step: int) -> None:
+        path = self.folder.evaluations
+        entries = read_json(path) if path.exists() else []
+        write_json(path, [*entries, examiner.examine(self.model, step).as_json()])
+
+    def _save(self, step: int) -> None:
+        with appearing_whole(self.folder.checkpoint(step)) as folder:
+            save_model(self.model, self.tokenizer, folder, self.recipe.save.dtype)
+            write_json(
+                folder / STEP_FILE,
+                {
+                    "step": step,
+                    "learning_rate_sum": self._sums.learning_rate,
+                    "weight_decay_sum": self._sums.weight_decay,
+                    "skipped_steps": self._sums.skipped,
+                },
+            )
+
+    def _invigilated(self, step: int) -> float | None:
+        due = self.invigilator is not None and step % self.recipe.stop.every == 0
+        return self.invigilator.greedy(self.model) if due else None
+
+    def _good_enough(self) -> bool:
+        return self._greedy is not None and self._greedy >= self.recipe.stop.greedy_accuracy
+
+    def _line(self, step: int, logs: Mapping[str, float]) -> dict[str, float]:
+        line = {"step": step} | {ours: logs[key] for key, ours in METRICS.items() if key in logs}
+        line["tokens"] = int(logs["num_tokens"]) - self._tokens
+        self._tokens = int(logs["num_tokens"])
+        if self._greedy is not None:
+            line["greedy_accuracy"] = self._greedy
+        return line
