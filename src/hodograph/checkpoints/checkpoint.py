@@ -74,5 +74,5 @@ class Checkpoint:
             total.update(f"{name}\0{header.dtype}\0{header.shape}\0".encode())
             data = self.read(name).contiguous().reshape(-1)
             if data.numel():
-                total.update(memoryview(data.view(torch.uint8).numpy()))
+                total.update(data.view(torch.uint8).numpy().data)
         return total.hexdigest()

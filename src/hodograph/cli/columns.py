@@ -5,6 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hodograph.tables.columns import COLUMNS
 from hodograph.tables.declared import markdown
@@ -23,7 +24,9 @@ def columns(
     if as_markdown:
         print(markdown(), end="")
         return
-    table = Table("column", "type", "unit", "formula", "source")
+    table = Table("column", "definition", box=None, pad_edge=False)
     for column in COLUMNS:
-        table.add_row(column.name, str(column.type), column.unit, column.formula, column.source)
-    Console().print(table, markup=False)
+        unit = f" [{column.unit}]" if column.unit else ""
+        definition = f"{column.formula}{unit}; {column.type}; {column.source}"
+        table.add_row(column.name, Text(definition))
+    Console().print(table)

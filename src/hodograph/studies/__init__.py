@@ -1,1 +1,1 @@
-"""Comparing runs: arms and seeds."""
+"""Comparing runs: stages they start from, arms, seeds; trained, measured, put side by side."""

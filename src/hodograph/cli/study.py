@@ -1,0 +1,69 @@
+"""`hodograph study`: arms x seeds trained, measured and reported."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from hodograph.cli.progress import bars
+from hodograph.errors import SettingsError
+from hodograph.report.page import render_study
+from hodograph.studies.plan import plan
+from hodograph.studies.record import write_study
+from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
+from hodograph.studies.study import load_study
+
+
+def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
+    """Train what is missing of STUDY_FILE, measure it, and write its report.
+
+    Run the same command again after an interruption: finished runs are kept, the others go on
+    from their last checkpoint.
+
+    Parameters
+    ----------
+    study_file
+        A study in TOML.
+    out
+        Folder of the study.
+    workers
+        Worker processes, each with one thread; by default one a core.
+    """
+    if workers is not None and workers < 1:
+        raise SettingsError(f"--workers {workers}: at least one worker is needed.")
+    loaded = load_study(study_file)
+    runs = plan(loaded, study_file, out)
+    tasks = tasks_of(runs, loaded.measure.model_dump())
+    with bars() as progress:
+        failures = run_tasks(
+            tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
+        )
+    write_study(loaded, runs, out, failures)
+    for task, failure in failures.items():
+        Console(stderr=True).print(f"failed: {task}: {failure}", markup=False, soft_wrap=True)
+    Console().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
+    if failures:
+        raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")
+
+
+class _Shown:
+    """One bar for the whole, and one for each task in work."""
+
+    def __init__(self, progress: Progress, tasks: list[Task]) -> None:
+        self._progress = progress
+        self._weights = {task.name: task.weight for task in tasks}
+        self._parts = dict.fromkeys(self._weights, 0.0)
+        self._bars: dict[str, TaskID] = {}
+        self._whole = progress.add_task("whole study", total=sum(self._weights.values()))
+
+    def on_event(self, event: Event) -> None:
+        """Move the task's bar and the whole's."""
+        if event.task not in self._bars:
+            self._bars[event.task] = self._progress.add_task(event.task, total=event.total)
+        bar = self._bars[event.task]
+        part = 1.0 if event.ended else event.done / max(1, event.total)
+        self._parts[event.task] = max(self._parts[event.task], part)
+        self._progress.update(bar, completed=event.done, total=event.total, visible=not event.ended)
+        whole = sum(self._weights[name] * part for name, part in self._parts.items())
+        self._progress.update(self._whole, completed=whole)

@@ -1,0 +1,71 @@
+"""study.json: what was run, what each run reached, and where its measurement lies."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hodograph.atomic import write_json
+from hodograph.measurement import versions
+from hodograph.studies.plan import StudyRun
+from hodograph.studies.study import Study
+
+
+def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[str, str]) -> None:
+    """Write study.json from the run folders; unfinished runs are listed with their failure."""
+    write_json(
+        out / "study.json",
+        {
+            "name": study.name,
+            "description": study.description,
+            "notes": list(study.notes),
+            "seeds": list(study.seeds),
+            "settings": study.measure.model_dump(mode="json"),
+            "versions": versions(),
+            "failures": failures,
+            "runs": [
+                _described(run, out) for run in runs if (run.folder / "finished.json").exists()
+            ],
+        },
+    )
+
+
+def _described(run: StudyRun, out: Path) -> dict[str, Any]:
+    finished = _read(run.folder / "finished.json")
+    provenance = _read(run.folder / "provenance.json")
+    last = _read(run.folder / finished["final_checkpoint"] / "hodograph_step.json")
+    measured = (run.measurement / "summary.json").exists()
+    return {
+        "name": run.name,
+        "role": run.role,
+        "seed": run.seed,
+        "objective": run.recipe.objective.type,
+        "student": run.student,
+        "teacher": run.teacher,
+        "task": run.recipe.task.type,
+        "steps": finished["steps"],
+        "learning_rate": run.recipe.optimizer.lr,
+        "learning_rate_sum": last["learning_rate_sum"],
+        "w0_digest": provenance["w0_hash"],
+        "accuracy": _accuracy(_read(run.folder / "evaluations.json")),
+        "folder": str(run.folder.relative_to(out)),
+        "measurement": str(run.measurement.relative_to(out)) if measured else None,
+    }
+
+
+def _accuracy(evaluations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Accuracy before and after; `start` is empty where step 0 was not evaluated."""
+    if not evaluations:
+        evaluations = [{}]
+    first, last = evaluations[0], evaluations[-1]
+    first = first if first.get("step") == 0 else {}
+    return {
+        "start": first.get("accuracy"),
+        "end": last.get("accuracy"),
+        "standard_error": last.get("standard_error"),
+        "greedy_start": first.get("greedy_accuracy"),
+        "greedy_end": last.get("greedy_accuracy"),
+    }
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text())

@@ -1,0 +1,177 @@
+"""Running a study: what is missing is trained and measured, in worker processes."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from hodograph.errors import HodographError
+from hodograph.studies import worker
+from hodograph.studies.plan import StudyRun
+
+MEASURE_WEIGHT = 0.15  # of a run's steps; only the bar's estimate depends on it
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training or measuring of a run.
+
+    Attributes:
+        name: as shown beside its bar.
+        run: which run.
+        needs: names of tasks that must have ended well before.
+        weight: its share of the whole, for the bar.
+        submit: starts it in a pool.
+    """
+
+    name: str
+    run: StudyRun
+    needs: tuple[str, ...]
+    weight: float
+    submit: Callable[[ProcessPoolExecutor], "Future[None]"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a task: it went on, or ended, well or with a failure."""
+
+    task: str
+    done: int
+    total: int
+    ended: bool = False
+    failure: str | None = None
+
+
+def tasks_of(runs: list[StudyRun], settings: dict[str, Any]) -> list[Task]:
+    """Training of every run, and measuring of every arm."""
+    tasks = []
+    for run in runs:
+        train = f"train {run.key}"
+        needs = tuple(f"train {need}" for need in run.needs)
+        tasks.append(Task(train, run, needs, run.recipe.steps, _training(train, run)))
+        if run.role == "arm":
+            name = f"measure {run.key}"
+            start = _measuring(name, run, settings)
+            tasks.append(Task(name, run, (train,), MEASURE_WEIGHT * run.recipe.steps, start))
+    return tasks
+
+
+def run_tasks(tasks: list[Task], workers: int, on_event: Callable[[Event], None]) -> dict[str, str]:
+    """Run tasks in worker processes as soon as what they need has ended.
+
+    A failed task does not stop the others, only those that need it.
+
+    Returns:
+        The failed tasks and why, empty if all went well.
+    """
+    waiting, failures = list(tasks), dict[str, str]()
+    ended: set[str] = set()
+    running: dict[Future[None], Task] = {}
+    messages = get_context("spawn").Queue()
+    with _one_thread(), _pool(workers, messages) as pool:
+        while waiting or running:
+            for task in [task for task in waiting if ended.issuperset(task.needs)]:
+                waiting.remove(task)
+                running[_submitted(task, pool)] = task
+            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                failure = _failure(future)
+                if failure is None:
+                    ended.add(task.name)
+                else:
+                    failures[task.name] = failure
+                on_event(Event(task.name, 1, 1, ended=True, failure=failure))
+            waiting = _without_blocked(waiting, failures, on_event)
+            for name, done, total in _drained(messages):
+                on_event(Event(name, done, total))
+    return failures
+
+
+def checkpoints_of(folder: Path) -> list[Path]:
+    """A finished run's checkpoints in the order of steps."""
+    found = (folder / "checkpoints").glob("step_*")
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step_")))
+
+
+def _training(name: str, run: StudyRun) -> Callable[[ProcessPoolExecutor], "Future[None]"]:
+    return lambda pool: pool.submit(worker.train_run, name, run.recipe, run.folder)
+
+
+def _measuring(
+    name: str, run: StudyRun, settings: dict[str, Any]
+) -> Callable[[ProcessPoolExecutor], "Future[None]"]:
+    return lambda pool: pool.submit(
+        worker.measure_run, name, checkpoints_of(run.folder), run.measurement, settings
+    )
+
+
+def _pool(workers: int, messages: Any) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=worker.start, initargs=(messages,)
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let workers inherit one thread a process: two a process are slower, and not repeatable."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _submitted(task: Task, pool: ProcessPoolExecutor) -> "Future[None]":
+    """Start a task; where the pool lost a worker before, that is the task's failure."""
+    try:
+        return task.submit(pool)
+    except BrokenProcessPool as error:
+        lost: Future[None] = Future()
+        lost.set_exception(error)
+        return lost
+
+
+def _failure(future: "Future[None]") -> str | None:
+    try:
+        future.result()
+    except HodographError as error:
+        return str(error)
+    except BrokenProcessPool:
+        return "a worker process was killed; run the same command again to go on"
+    except Exception as error:  # a defect in one arm must not lose the others
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _without_blocked(
+    waiting: list[Task], failures: dict[str, str], on_event: Callable[[Event], None]
+) -> list[Task]:
+    left = []
+    for task in waiting:
+        failed = [need for need in task.needs if need in failures]
+        if failed:
+            failures[task.name] = f"needs {failed[0]}, which failed"
+            on_event(Event(task.name, 0, 1, ended=True, failure=failures[task.name]))
+        else:
+            left.append(task)
+    return left
+
+
+def _drained(messages: Any) -> Iterator[worker.Message]:
+    while True:
+        try:
+            yield messages.get_nowait()
+        except Empty:
+            return

@@ -1,0 +1,67 @@
+"""A study: stages, arms and seeds in one file, each run stating only what differs."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+
+from hodograph.errors import SettingsError
+from hodograph.recipes.section import Section
+
+Tree = dict[str, Any]
+
+
+class MeasureSection(Section):
+    """How every arm is measured; the fields are those of hodograph.engine.settings.Settings."""
+
+    scope: str = "linear"
+    also_bf16: bool = True
+    angle_k: PositiveInt = 512
+    mask_rank: PositiveInt = 64
+    permutations: PositiveInt = 4
+    seed: NonNegativeInt = 0
+
+
+class Study(Section):
+    """Arms x seeds, and the stages they start from.
+
+    `shared` is inherited by every run, `arm` by every arm; a run's own table is laid over them.
+    A student or teacher path of the form "@anchor" is that run of the same seed.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    description: str = ""
+    notes: tuple[str, ...] = ()
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    measure: MeasureSection = MeasureSection()
+    shared: Tree = Field(default_factory=dict)
+    arm: Tree = Field(default_factory=dict)
+    stages: dict[str, Tree] = Field(default_factory=dict)
+    arms: dict[str, Tree] = Field(min_length=1)
+
+
+def load_study(path: Path) -> Study:
+    """Read and validate a study; its runs are validated when it is planned.
+
+    Raises:
+        SettingsError: no such file, not TOML, an unknown key, a wrong type, or a name used twice.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: the study cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}.") from None
+    try:
+        study = Study.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(Study.model_fields)
+        raise SettingsError(
+            f"{path}: {key}: {first['msg'].lower()}.\n  A study has the keys {known}."
+        ) from None
+    if both := sorted(set(study.stages) & set(study.arms)):
+        raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
+    return study

@@ -1,0 +1,62 @@
+"""What one worker process of a study does: train a run, or measure it, one thread each."""
+
+import os
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from hodograph.engine.settings import Settings
+from hodograph.recipes import Recipe
+
+Message = tuple[str, int, int]
+_messages: "Queue[Message] | None" = None
+
+
+def start(messages: "Queue[Message]") -> None:
+    """Prepare a worker process: one thread, and an end when the study's process ends.
+
+    Without the second, a killed study would leave a worker that writes into a folder which the
+    restarted study trains in.
+    """
+    import torch
+
+    global _messages
+    _messages = messages
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def train_run(task: str, recipe: Recipe, folder: Path) -> None:
+    """Train one run; a finished one returns at once."""
+    from hodograph.training.run import train
+
+    train(recipe, folder, on_step=lambda done, total: _tell(task, done, total))
+
+
+def measure_run(task: str, checkpoints: list[Path], out: Path, settings: dict[str, Any]) -> None:
+    """Measure a run's trajectory from its first checkpoint."""
+    from hodograph.measurement import measure
+
+    base, *tuned = checkpoints
+    measure(
+        base,
+        tuned,
+        out=out,
+        settings=Settings(**settings),
+        on_progress=lambda done, total, _: _tell(task, done, total),
+    )
+
+
+def _tell(task: str, done: int, total: int) -> None:
+    if _messages is not None:
+        _messages.put((task, done, total))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
