@@ -1,0 +1,102 @@
+"""Heat maps of one metric over layer x module."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from hodograph.report.names import MODULE_ORDER
+from hodograph.report.numbers import missing, percent, significant
+from hodograph.report.style import INK, PAPER
+
+COLOURS = colormaps["cividis"].resampled(48)  # under 50, matplotlib draws the bar as vectors
+MOST_PRINTED = 300
+OUTSIDE = -1
+
+
+def grid(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return layers x modules; experts of one place are averaged, layer -1 is outside the layers.
+
+    Args:
+        table: Matrices of one checkpoint in one storage; several runs are averaged as well.
+        metric: The column.
+    """
+    layers = table["layer"].fillna(OUTSIDE).astype(int)
+    cells = table.assign(layer=layers).pivot_table(
+        metric, "layer", "module", aggfunc="mean", dropna=False, observed=True
+    )
+    found = list(cells.columns)
+    known = [module for module in MODULE_ORDER if module in found]
+    return cells[known + sorted(set(found) - set(known))]
+
+
+def size(cells: pd.DataFrame) -> tuple[int, int]:
+    """Return the natural width and height of a heat map in CSS pixels."""
+    layers, modules = cells.shape
+    return 64 + 44 * max(modules, 4), 108 + max(14, min(24, 500 // max(layers, 1))) * layers
+
+
+def write(value: float, unit: str) -> str:
+    """Write one cell: per cent for shares and ratios, else three significant digits."""
+    if unit == "share":
+        return percent(value)
+    return significant(100 * value if unit == "ratio" else value)
+
+
+def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float, float]) -> Axes:
+    """Draw layers down, modules across, values in the cells where they fit, and a colour bar.
+
+    Args:
+        cells: Layers x modules; a missing value is hatched.
+        axes: Where to draw.
+        unit: The column's unit; shares and ratios are shown in per cent.
+        limits: The values at the ends of the colours.
+    """
+    norm = Normalize(*limits)
+    values = np.ma.masked_invalid(cells.to_numpy(float))
+    mesh = axes.pcolormesh(values, cmap=COLOURS, norm=norm, ec=PAPER, lw=0.6)
+    axes.patch.set(hatch="////", facecolor="none")
+    axes.set_xticks(np.arange(cells.shape[1]) + 0.5, [_short(name) for name in cells.columns])
+    axes.set_yticks(*_layer_ticks(list(cells.index)))
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.invert_yaxis()
+    axes.set_ylabel("layer")
+    if cells.size <= MOST_PRINTED:
+        _print_values(cells, axes, unit, norm)
+    figure = axes.get_figure()
+    assert figure is not None
+    bar = figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.02)
+    bar.outline.set_visible(False)  # type: ignore[operator]  # matplotlib types outline loosely
+    bar.ax.xaxis.set_major_locator(MaxNLocator(4))
+    scale = 100 if unit in ("share", "ratio") else 1
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{scale * value:.4g}"))
+    return axes
+
+
+def _short(module: str) -> str:
+    return module.removesuffix("_proj")
+
+
+def _layer_ticks(layers: list[int]) -> tuple[list[float], list[str]]:
+    every = 1 if len(layers) <= 16 else 4
+    shown = [i for i, layer in enumerate(layers) if layer == OUTSIDE or layer % every == 0]
+    names = ["none" if layers[i] == OUTSIDE else str(layers[i]) for i in shown]
+    return [i + 0.5 for i in shown], names
+
+
+def _print_values(cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize) -> None:
+    for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
+        text = "–" if missing(value) else write(float(value), unit)
+        axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=8,
+                  color=INK if missing(value) else _contrasting(float(norm(value))))  # fmt: skip
+
+
+def _contrasting(place: float) -> str:
+    red, green, blue, _ = COLOURS(place)
+    return "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "#111111"

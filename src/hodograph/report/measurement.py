@@ -1,0 +1,251 @@
+"""The page of one measurement: one run, all its checkpoints."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from hodograph.report import figures
+from hodograph.report.glossary import definition
+from hodograph.report.landscapes import heat_map_figures
+from hodograph.report.missing import why_missing
+from hodograph.report.names import (
+    HEAT_MAPS,
+    OVERLAPS,
+    TITLES,
+    TRAJECTORIES,
+    needs_reliability,
+    null_of,
+)
+from hodograph.report.numbers import count, quantity
+from hodograph.report.read import Checkpoint, Measurement, Statistic
+from hodograph.report.series import worst_reliability
+from hodograph.report.style import draw
+from hodograph.report.trajectories import (
+    Arms,
+    seen_in,
+    sparsity_size_figure,
+    trajectory_figures,
+)
+from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent
+from hodograph.tables.columns import BY_NAME
+
+_FAMILIES = {
+    "visibility": "Visibility in bfloat16",
+    "size": "Size",
+    "path": "Path",
+    "rotation": "Rotation of the principal subspaces",
+    "shift": "Shift of the spectrum",
+    "landing": "Where visible changes land",
+    "energy": "Energy in W0's principal subspaces",
+    "spectrum": "Spectrum of the update",
+}
+
+
+def measurement_view(measurement: Measurement) -> dict[str, Any]:
+    """Return everything the measurement template shows."""
+    arms: Arms = {"": [measurement]}
+    summary, steps = measurement.summary, measurement.steps
+    return {
+        "measurement": measurement,
+        "summary": summary,
+        "steps": steps,
+        "counts": {"matrices": count(summary.matrices), "parameters": count(summary.parameters)},
+        "latest": [summary_table(measurement, s, steps[-1]) for s in measurement.storages],
+        "earlier": [
+            summary_table(measurement, storage, step)
+            for step in reversed(steps[:-1])
+            for storage in measurement.storages
+        ],
+        "trajectories": _trajectories(arms) if len(steps) > 1 else [],
+        "landscapes": heat_map_figures(arms),
+        "storage_figures": _storage_figures(measurement),
+        "flags": flags_table(measurement),
+        "without_value": without_value(measurement),
+        "skipped": [(skipped.parameter, skipped.reason) for skipped in summary.skipped],
+        "weights": [
+            ("W0", summary.base.path),
+            ("digest of W0", summary.base.digest),
+            *((f"step {one.step}, {one.storage}", one.path) for one in summary.checkpoints),
+            ("hodograph", summary.hodograph),
+        ],
+    }
+
+
+def _trajectories(arms: Arms) -> list[Figure]:
+    against = sparsity_size_figure(arms)
+    return trajectory_figures(arms) + ([against] if against else [])
+
+
+def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
+    """Return the metrics of one checkpoint in one storage: mean, median, interval and null."""
+    checkpoint, rows = measurement.checkpoint(storage, step), measurement.rows(storage, step)
+    bodies = [
+        Body(
+            [_metric_row(checkpoint, metric, rows) for metric in TITLES if _in(metric, family)],
+            label,
+        )
+        for family, label in _FAMILIES.items()
+    ]
+    heads = [
+        Head("quantity"),
+        Head("mean"),
+        Head("95 % interval", "over layers"),
+        Head("median"),
+        Head("null", "mean"),
+        Head("weighted", "by parameters"),
+        Head("matrices"),
+    ]
+    caption = f"Step {step}, {seen_in(storage)}, {count(checkpoint.matrices)} matrices"
+    return Table(caption, heads, bodies)
+
+
+def _in(metric: str, family: str) -> bool:
+    return BY_NAME[metric].family == family
+
+
+def _metric_row(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> list[Cell]:
+    statistic, unit = checkpoint.statistic(metric), BY_NAME[metric].unit
+    flag = worst_reliability(rows) if needs_reliability(metric) else ""
+    name = Cell(TITLES[metric], below=_unit_note(unit), title=definition(metric), header=True)
+    if statistic.n == 0 or statistic.mean is None:
+        return [name, *[absent(why_missing(metric, rows))] * 5, Cell("0")]
+    return [
+        name,
+        Cell(quantity(statistic.mean, unit), flag=flag),
+        _interval(statistic, unit),
+        Cell(quantity(statistic.median, unit), flag=flag),
+        _null_cell(checkpoint, metric, rows),
+        _weighted(statistic, unit),
+        Cell(count(statistic.n)),
+    ]
+
+
+def _unit_note(unit: str) -> str:
+    return "" if unit in ("share", "ratio", "cosine") else unit
+
+
+def _interval(statistic: Statistic, unit: str) -> Cell:
+    if statistic.low is None or statistic.high is None:
+        return absent("an interval over layers needs two layers with a value")
+    return Cell(f"{quantity(statistic.low, unit)} to {quantity(statistic.high, unit)}")
+
+
+def _weighted(statistic: Statistic, unit: str) -> Cell:
+    if statistic.weighted is None:
+        return absent("the definition is not weighted by parameters")
+    return Cell(quantity(statistic.weighted, unit))
+
+
+def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
+    null = null_of(metric)
+    if null is None:
+        return absent("no null is defined for this quantity")
+    value = checkpoint.statistic(null).mean
+    if value is None:
+        return absent(why_missing(null, rows))
+    return Cell(quantity(value, BY_NAME[null].unit), title=definition(null))
+
+
+def _storage_figures(measurement: Measurement) -> list[Figure]:
+    storage, step = measurement.storages[0], measurement.steps[-1]
+    rows = measurement.rows(storage, step)
+    found = [_ulp_figure(rows, step), _visibility_figure(rows, step), _overlap_figure(rows, step)]
+    return [figure for figure in found if figure is not None]
+
+
+def _ulp_figure(rows: pd.DataFrame, step: int) -> Figure | None:
+    if rows["ulp_0"].isna().any():
+        return None
+    plot = partial(figures.ulp_histogram, rows)
+    svg = draw(
+        plot,
+        name="ulps",
+        label="Shares of parameters by change in bfloat16 ULPs",
+        width=430,
+        height=260,
+    )
+    caption = f"Step {step}. All measured parameters; a change of 0 is one bfloat16 does not show."
+    return Figure("How far bfloat16 values moved", caption, [Panel(svg, 430)])
+
+
+def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
+    bins = figures.by_exponent(rows)
+    if bins.empty or not (bins.index > 0).any():
+        return None
+    label = "Share of entries that visibly changed against the exponent of the weight"
+    svg = draw(
+        partial(figures.visibility_curve, rows),
+        name="visibility",
+        label=label,
+        width=430,
+        height=260,
+    )
+    tiny = bins[bins.index == 0]
+    zeros = int(tiny["entries"].sum())
+    caption = (
+        f"Step {step}. Line: share of the entries with that exponent that visibly changed. "
+        "Bars: share of all entries that have it; exponents with under 0.001 % are not drawn."
+    )
+    if zeros:
+        changed = int(tiny["changed"].sum())
+        caption += (
+            f" Zeros and subnormals, not drawn: {count(zeros)}, of which {count(changed)} changed."
+        )
+    return Figure("Visibility by size of the weight", caption, [Panel(svg, 430)])
+
+
+def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
+    named = [name for name in OVERLAPS if rows[f"{name}_null"].notna().any()]
+    if not named:
+        return None
+    plot = partial(figures.overlap_against_null, rows)
+    label = "; ".join(
+        f"{TITLES[name]} {quantity(rows[name].mean(), 'share')}, "
+        f"null {quantity(rows[f'{name}_null'].mean(), 'share')}"
+        for name in named
+    )
+    svg = draw(plot, name="overlaps", label=label, width=430, height=260)
+    caption = (
+        f"Step {step}. Dot: overlap, mean over matrices. Stroke: its mean after permuting the "
+        "update within each matrix, with two standard deviations either way."
+    )
+    return Figure("Overlap with W0's masks, against its null", caption, [Panel(svg, 430)])
+
+
+def without_value(measurement: Measurement) -> list[str]:
+    """Name the figures that are not drawn because no matrix has their value."""
+    table = measurement.table
+    shown = [*HEAT_MAPS, *(TRAJECTORIES if len(measurement.steps) > 1 else ())]
+    return [
+        f"{TITLES[metric]}: {why_missing(metric, table)}"
+        for metric in dict.fromkeys(shown)
+        if table[metric].isna().all()
+    ]
+
+
+def flags_table(measurement: Measurement) -> Table | None:
+    """Return how many matrices carry each flag, by checkpoint and storage; None without flags."""
+    table = measurement.table[["step", "storage", "parameter", "flags"]].explode("flags")
+    table = table[table["flags"].notna()]
+    if table.empty:
+        return None
+    rows = [
+        [
+            Cell(str(flag), header=True, words=True),
+            Cell(str(step)),
+            Cell(str(storage), words=True),
+            Cell(count(len(group))),
+            Cell(_listed(list(group["parameter"])), words=True),
+        ]
+        for (flag, step, storage), group in table.groupby(["flags", "step", "storage"], sort=True)
+    ]
+    heads = [Head("flag"), Head("step"), Head("storage"), Head("matrices"), Head("which")]
+    return Table("Flags set on matrices", heads, [Body(rows)])
+
+
+def _listed(names: list[str]) -> str:
+    more = f", and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,33 @@
+"""Why a value is missing, in words, from what the table and the summary say."""
+
+import pandas as pd
+
+from hodograph.tables.columns import BY_NAME
+
+
+def _null_reason(rows: pd.DataFrame) -> str:
+    reasons = rows["null_reason"].dropna()
+    return str(reasons.mode().iloc[0]) if len(reasons) else "no permutation null was computed"
+
+
+def why_missing(metric: str, rows: pd.DataFrame) -> str:
+    """Return the reason a metric has no value in these matrices.
+
+    Args:
+        metric: The column without a value.
+        rows: The matrices of the checkpoint, with flags and null_reason.
+    """
+    if (
+        len(rows)
+        and rows["flags"].map(lambda flags: flags is not None and "no_update" in flags).all()
+    ):
+        return "no update: every matrix equals its base"
+    if metric.endswith(("_null", "_null_sd")) and metric != "nss_null":
+        return _null_reason(rows)
+    if metric in ("learning_rate_sum", "kappa"):
+        return "no learning rates were recorded with the checkpoints"
+    if metric.startswith("hill_"):
+        return "the matrices have fewer singular values than the order k"
+    if BY_NAME[metric].family == "path":
+        return "needs more than one checkpoint"
+    return "no matrix has a value"

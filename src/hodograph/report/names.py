@@ -1,0 +1,94 @@
+"""Which columns a page shows, and what it calls them; formulas are in `tables.columns`."""
+
+from collections.abc import Sequence
+
+from hodograph.tables.columns import BY_NAME, ULP_BINS
+
+TITLES: dict[str, str] = {
+    "update_sparsity": "Update sparsity",
+    "update_sparsity_native_dtype": "Update sparsity, stored dtypes",
+    "sign_flips": "Sign flips",
+    "update_norm": "Update norm",
+    "relative_norm": "Relative norm",
+    "update_rms": "RMS of the update",
+    "learning_rate_sum": "Learning rate × steps",
+    "kappa": "κ",
+    "path_length": "Path length",
+    "straightness": "Straightness",
+    "step_cosine": "Cosine of successive step updates",
+    "sim16_end": "Sim₁₆ to the end, right",
+    "sim16_end_left": "Sim₁₆ to the end, left",
+    "angle_left_mean": "Mean principal angle, left",
+    "angle_right_mean": "Mean principal angle, right",
+    "angle_right_max": "Largest principal angle, right",
+    "nss": "Normalized spectral shift (NSS)",
+    "nss_per_relative_norm": "NSS per relative norm",
+    "density": "Density",
+    "overlap_principal_30": "Principal overlap, α = .3",
+    "overlap_low_30": "Low-magnitude overlap, α = .3",
+    "overlap_principal_50": "Principal overlap, α = .5",
+    "overlap_low_50": "Low-magnitude overlap, α = .5",
+    "energy_left_16": "Energy in W0's top 16, left",
+    "energy_right_16": "Energy in W0's top 16, right",
+    "energy_both_16": "Energy in W0's top 16, both",
+    "sigma_1": "Largest singular value",
+    "stable_rank": "Stable rank",
+    "participation_ratio": "Participation ratio",
+    "effective_rank": "Effective rank",
+    "top1_energy": "Energy in the top singular value",
+    "top16_energy": "Energy in the top 16 singular values",
+    "hill_11": "Hill estimate, k = 11",
+    "hill_32": "Hill estimate, k = 32",
+    "resolved_rank": "Resolved rank",
+}
+"""The metrics a page lists, in order, by the names it uses for them."""
+
+OVERLAPS = (
+    "overlap_principal_30",
+    "overlap_low_30",
+    "overlap_principal_50",
+    "overlap_low_50",
+)
+TRAJECTORIES = ("stable_rank", "update_norm", "hill_11", "sim16_end")
+HEAT_MAPS = ("update_sparsity", "relative_norm", "angle_right_mean", "stable_rank")
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+MODULE_ORDER = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
+ULP_COLUMNS = tuple(f"ulp_{name}" for name in ULP_BINS)
+
+
+def null_of(metric: str) -> str | None:
+    """Return the column that says what chance alone gives for a metric, if there is one."""
+    for column in (f"{metric}_null", f"{metric}_isotropic", metric.split("_end")[0] + "_chance"):
+        if column in BY_NAME and column != metric:
+            return column
+    return None
+
+
+def storage_free(metric: str) -> bool:
+    """Say whether a metric is defined on bfloat16 values and so is one number for all storages."""
+    return BY_NAME[metric].family in ("visibility", "landing")
+
+
+def needs_reliability(metric: str) -> bool:
+    """Say whether `reliability` speaks of this metric: it reads the update's own spectrum."""
+    return BY_NAME[metric].family == "spectrum" or metric.startswith("sim16_end")
+
+
+def _with_nulls(metrics: Sequence[str]) -> list[str]:
+    nulls = [null for metric in metrics if (null := null_of(metric)) is not None]
+    return [*metrics, *dict.fromkeys(nulls)]
+
+
+NEEDED_COLUMNS: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        (
+            *("parameter", "layer", "module", "expert", "step", "storage", "rows", "cols"),
+            *("flags", "null_reason", "reliability"),
+            *("exponents", "exponent_entries", "exponent_changed"),
+            *ULP_COLUMNS,
+            *(f"{overlap}_null_sd" for overlap in OVERLAPS),
+            *_with_nulls(tuple(TITLES)),
+        )
+    )
+)
+"""Columns of `matrices` without which no page is written."""

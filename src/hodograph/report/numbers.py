@@ -1,0 +1,52 @@
+"""Write numbers as a reader wants them: enough digits, never more than they carry."""
+
+import math
+
+DASH = "–"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def missing(value: float | None) -> bool:
+    """Say whether there is no number: None or NaN."""
+    return value is None or value != value
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits; a power of ten where it is far from 1.
+
+    >>> significant(0.01234), significant(-2.5e-7), significant(1234.5)
+    ('0.0123', '−2.50×10⁻⁷', '1234')
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
+    power, sign = int(exponent), "−" if value < 0 else ""
+    if -4 <= power < 5:
+        return f"{sign}{abs(value):.{max(0, digits - 1 - power)}f}"
+    return f"{sign}{mantissa}×10{str(power).translate(_SUPERSCRIPTS)}"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage without its sign, never rounded to a 0 or 100 it is not.
+
+    >>> percent(0.516), percent(0.99972), percent(1.0), percent(0.00012)
+    ('51.6', '99.9720', '100', '0.0120')
+    """
+    value = 100 * share
+    distance = min(abs(value), abs(100 - value))
+    if distance == 0:
+        return f"{value:.0f}"
+    decimals = min(6, max(1, 2 - math.floor(math.log10(distance))))
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def count(value: int) -> str:
+    """Write an integer with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Write a value in its column's unit: shares as percentages, a dash where it is missing."""
+    if value is None or missing(value):
+        return DASH
+    return f"{percent(value)} %" if unit == "share" else significant(value)

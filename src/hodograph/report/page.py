@@ -1,0 +1,88 @@
+"""Write `report.html`: one file that opens from disk and asks for nothing else."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hodograph.atomic import write_atomically
+from hodograph.errors import StorageError
+from hodograph.report.glossary import PAPERS, glossary
+from hodograph.report.measurement import measurement_view
+from hodograph.report.read import read_measurement, read_study
+from hodograph.report.study import study_view
+
+
+def render(folder: Path) -> Path:
+    """Write the report of a study or of a measurement, whichever the folder holds.
+
+    Raises:
+        StorageError: The folder holds neither, or what it holds cannot be read.
+    """
+    if (folder / "study.json").exists():
+        return render_study(folder)
+    if (folder / "summary.json").exists() or (folder / "matrices.parquet").exists():
+        return render_measurement(folder)
+    raise StorageError(
+        f"{folder} holds nothing to report: neither study.json nor matrices.parquet and "
+        "summary.json.\n  Name the folder given to --out of a measurement or study that has ended."
+    )
+
+
+def render_measurement(folder: Path) -> Path:
+    """Write the report of one measurement and return its path.
+
+    Raises:
+        StorageError: A file is missing, corrupt or lacks needed columns.
+    """
+    return _write(folder, "measurement.html.j2", measurement_view(read_measurement(folder)))
+
+
+def render_study(folder: Path) -> Path:
+    """Write the report of a study and return its path.
+
+    Raises:
+        StorageError: `study.json` or a measurement it names is missing or corrupt.
+    """
+    return _write(folder, "study.html.j2", study_view(folder, read_study(folder)))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("hodograph.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    shared: dict[str, Any] = {"css": Markup(style), "glossary": glossary(), "papers": PAPERS}
+    environment.globals.update(shared)
+    environment.filters["flat"] = flat
+    return environment
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested settings as dotted names and values, in order."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            pairs += flat(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            pairs.append((f"{prefix}{name}", text))
+    return pairs
+
+
+def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
+    text = _environment().get_template(template).render(**view)
+    path = folder / "report.html"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path

@@ -1,0 +1,87 @@
+"""Means over matrices along a trajectory, with their intervals.
+
+Matrices of one layer are not independent, so the 95 % interval resamples layers; over several
+runs the seeds are the unit, and the band is their range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hodograph.report.names import ATTENTION, needs_reliability
+
+DRAWS = 2000
+_WORST_FIRST = ("poor", "caution")
+
+
+def attention_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the attention matrices and how to call them; all matrices where there are none."""
+    rows = table[table["module"].isin(ATTENTION)]
+    if rows.empty:
+        return table, "all matrices (none is called q, k, v or o)"
+    return rows, "the attention matrices (q, k, v, o)"
+
+
+def layer_mean(
+    rows: pd.DataFrame, metric: str, *, weighted: bool = False
+) -> tuple[float, float, float]:
+    """Return the mean over matrices and its 95 % bootstrap interval over layers.
+
+    Matrices without a value are left out. The interval is NaN where fewer than two layers have
+    one.
+
+    Args:
+        rows: Matrices of one checkpoint in one storage.
+        metric: The column.
+        weighted: Weigh each matrix by its number of parameters.
+    """
+    rows = rows[rows[metric].notna()]
+    if rows.empty:
+        return np.nan, np.nan, np.nan
+    weight = rows["rows"] * rows["cols"] if weighted else pd.Series(1.0, rows.index)
+    layers = rows["layer"].fillna(-1)
+    totals = (weight * rows[metric]).groupby(layers).sum().to_numpy(float)
+    weights = weight.groupby(layers).sum().to_numpy(float)
+    mean = float(totals.sum() / weights.sum())
+    if len(totals) < 2:
+        return mean, np.nan, np.nan
+    share = np.full(len(totals), 1 / len(totals))
+    counts = np.random.default_rng(0).multinomial(len(totals), share, size=DRAWS)
+    low, high = np.quantile((counts @ totals) / (counts @ weights), (0.025, 0.975))
+    return mean, float(low), float(high)
+
+
+def worst_reliability(rows: pd.DataFrame) -> str:
+    """Say how many of the matrices have a spectrum too near the rounding noise; '' for none."""
+    for level in _WORST_FIRST:
+        hit = int((rows["reliability"] == level).sum())
+        if hit:
+            return f"{level} in {hit} of {len(rows)}"
+    return ""
+
+
+def trajectory(table: pd.DataFrame, metric: str, *, weighted: bool = False) -> pd.DataFrame:
+    """Return mean, low, high and reliability flag of a metric at each step, in each storage.
+
+    Columns: storage, step, mean, low, high, flag. Steps without any value are left out.
+    """
+    points = []
+    for (storage, step), rows in table.groupby(["storage", "step"], sort=True):
+        mean, low, high = layer_mean(rows, metric, weighted=weighted)
+        flag = worst_reliability(rows) if needs_reliability(metric) else ""
+        points.append((storage, int(step), mean, low, high, flag))
+    frame = pd.DataFrame(points, columns=["storage", "step", "mean", "low", "high", "flag"])
+    return frame[frame["mean"].notna()]
+
+
+def over_seeds(trajectories: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join the trajectories of one arm: as it is for one seed, else mean and range over seeds."""
+    if len(trajectories) == 1:
+        return trajectories[0]
+    joined = pd.concat(trajectories).groupby(["storage", "step"], sort=True, as_index=False)
+    return joined.agg(
+        low=("mean", "min"), high=("mean", "max"), mean=("mean", "mean"), flag=("flag", "max")
+    )

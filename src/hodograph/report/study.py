@@ -1,0 +1,147 @@
+"""The page of a study: arms beside each other, grouped by the W0 they start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hodograph.report.comparison import (
+    accuracy_cell,
+    budget_cell,
+    budgets_differ,
+    comparison_table,
+)
+from hodograph.report.landscapes import heat_map_figures
+from hodograph.report.numbers import DASH, percent
+from hodograph.report.origins import Arm, Origin, origins, short
+from hodograph.report.read import Run, Study, read_measurement
+from hodograph.report.trajectories import (
+    Arms,
+    arm_keys,
+    sparsity_size_figure,
+    trajectory_figures,
+)
+from hodograph.report.views import Body, Cell, Head, Table
+
+
+def study_view(folder: Path, study: Study) -> dict[str, Any]:
+    """Return everything the study template shows; reads the measurement of each run.
+
+    Raises:
+        StorageError: A measurement the study names is missing or corrupt.
+    """
+    arms = _arms(folder, study)
+    groups = origins(arms)
+    measured: Arms = {arm.name: list(arm.measurements.values()) for arm in arms if arm.measurements}
+    against = sparsity_size_figure(measured) if measured else None
+    return {
+        "study": study,
+        "warnings": _warnings(arms),
+        "notes": [*_cautions(study, groups), *study.notes],
+        "comparison": comparison_table(groups, "Arms at their last step"),
+        "each_seed": _each_seed(study, arms),
+        "runs": runs_table(folder, study),
+        "trajectories": (trajectory_figures(measured) if measured else [])
+        + ([against] if against else []),
+        "landscapes": heat_map_figures(measured) if measured else [],
+        "keys": arm_keys(measured),
+    }
+
+
+def _arms(folder: Path, study: Study) -> list[Arm]:
+    names = dict.fromkeys(run.name for run in study.runs if run.role == "arm")
+    return [_arm(folder, name, study.runs) for name in names]
+
+
+def _arm(folder: Path, name: str, runs: list[Run]) -> Arm:
+    own = tuple(run for run in runs if run.role == "arm" and run.name == name)
+    found = {run.seed: read_measurement(folder / run.measurement) for run in own if run.measurement}
+    return Arm(name, own, found)
+
+
+def _each_seed(study: Study, arms: list[Arm]) -> list[Table]:
+    if len(study.seeds) < 2:
+        return []
+    tables = []
+    for seed in study.seeds:
+        present = [one for arm in arms if (one := arm.only(seed)).runs]
+        tables.append(comparison_table(origins(present), f"Seed {seed}: arms at their last step"))
+    return tables
+
+
+def _warnings(arms: list[Arm]) -> list[str]:
+    return [
+        f"{arm.name}, seed {seed}: {warning}"
+        for arm in arms
+        for seed, measurement in arm.measurements.items()
+        for warning in measurement.summary.warnings
+    ]
+
+
+def _cautions(study: Study, groups: list[Origin]) -> list[str]:
+    notes = []
+    if len(study.seeds) == 1:
+        notes.append("One seed: no interval over seeds. Bands are over layers of one run each.")
+    if len(groups) > 1:
+        notes.append(
+            f"The arms start from {len(groups)} different W0. They are grouped by it: values are "
+            "comparable within a group, not across."
+        )
+    notes += [
+        f"{group.label}: budgets (learning rate × steps) differ between arms, so differences "
+        "between them are not those of the objective alone."
+        for group in groups
+        if budgets_differ(group.arms)
+    ]
+    absent = [
+        f"{run.name} (seed {run.seed})"
+        for run in study.runs
+        if run.role == "arm" and run.measurement is None
+    ]
+    if absent:
+        notes.append(f"Not measured, so shown with accuracy alone: {', '.join(absent)}.")
+    return notes
+
+
+def runs_table(folder: Path, study: Study) -> Table:
+    """Return every run, stages first: what it was trained from, on what, and its accuracy."""
+    heads = [
+        Head("run"),
+        Head("seed"),
+        Head("objective"),
+        Head("from", "W0"),
+        Head("teacher"),
+        Head("task"),
+        Head("budget", "steps × learning rate"),
+        Head("accuracy", "sampled, start → end, %"),
+        Head("greedy accuracy", "start → end, %"),
+    ]
+    bodies = [
+        Body([_run_row(folder, run) for run in study.runs if run.role == role], label)
+        for role, label in (("stage", "Stages"), ("arm", "Arms"))
+    ]
+    return Table("Runs and their accuracies", heads, [body for body in bodies if body.rows])
+
+
+def _run_row(folder: Path, run: Run) -> list[Cell]:
+    page = f"{run.measurement}/report.html" if run.measurement else ""
+    link = page if page and (folder / page).exists() else ""
+    return [
+        Cell(run.name, link=link, header=True, words=True),
+        Cell(str(run.seed)),
+        Cell(run.objective, words=True),
+        Cell(run.student or DASH, below=short(run.w0_digest) if run.w0_digest else "",
+             title="" if run.student else "initialised, not trained from another run", words=True),
+        Cell(run.teacher or DASH, title="" if run.teacher else "no teacher", words=True),
+        Cell(run.task or DASH, title="" if run.task else "no task", words=True),
+        budget_cell([run]),
+        accuracy_cell([run]),
+        _greedy_cell(run),
+    ]  # fmt: skip
+
+
+def _greedy_cell(run: Run) -> Cell:
+    start, end = run.accuracy.greedy_start, run.accuracy.greedy_end
+    if start is None and end is None:
+        return Cell(DASH, title="greedy accuracy was not evaluated")
+    return Cell(" → ".join(DASH if value is None else percent(value) for value in (start, end)))
