@@ -49,10 +49,12 @@ def _dotted(loc: tuple[int | str, ...], tree: Any) -> str:
 
 def _did_you_mean(key: str) -> str:
     known = known_keys()
+    if key in known:
+        return " It belongs to another type of this section."
     by_name = {name.rpartition(".")[2]: name for name in known}
     if close := difflib.get_close_matches(key, known, n=1, cutoff=0.75):
         return f" Did you mean {close[0]!r}?"
-    if close := difflib.get_close_matches(key.rpartition(".")[2], list(by_name), n=1, cutoff=0.75):
+    if close := difflib.get_close_matches(key.rpartition(".")[2], list(by_name), n=1, cutoff=0.8):
         return f" Did you mean {by_name[close[0]]!r}?"
     return " docs/guides/train.md lists every key."
 

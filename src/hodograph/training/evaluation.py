@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
+from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    BatchEncoding,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from hodograph.tasks import Completion, Example, Task
 
@@ -67,20 +73,20 @@ class Examiner:
     ) -> list[float]:
         inputs = self._inputs(examples).to(model.device)
         config = self._generation(model, temperature)
-        ids = model.generate(**inputs, generation_config=config)[:, inputs["input_ids"].size(1) :]
+        generate: Any = model.generate  # its declared type leaves out the generation mixin
+        ids = generate(**inputs, generation_config=config)[:, inputs["input_ids"].size(1) :]
         ended = torch.isin(ids, torch.tensor(config.eos_token_id, device=ids.device)).any(dim=1)
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         answers = map(Completion, texts, ended.tolist())
         return [self.task.score(a, e) for a, e in zip(answers, examples, strict=True)]
 
-    def _inputs(self, examples: list[Example]):
-        prompts = [example.prompt for example in examples]
-        options = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
+    def _inputs(self, examples: list[Example]) -> BatchEncoding:
+        prompts: list[Any] = [example.prompt for example in examples]
+        options: Any = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
         if isinstance(prompts[0], str):
             return self.tokenizer(prompts, **options)
-        return self.tokenizer.apply_chat_template(
-            prompts, add_generation_prompt=True, return_dict=True, **options
-        )
+        template: Any = self.tokenizer.apply_chat_template  # returns strings, lists or this
+        return template(prompts, add_generation_prompt=True, return_dict=True, **options)
 
     def _generation(self, model: PreTrainedModel, temperature: float | None) -> GenerationConfig:
         sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0}

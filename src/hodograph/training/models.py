@@ -94,8 +94,9 @@ def require_shared_vocabulary(
 def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
     folder = _weights_of(Path(path))
     if not (folder / "config.json").is_file():
+        lacks = "holds no config.json" if folder.is_dir() else "does not exist"
         raise CheckpointError(
-            f"{path} is no model folder: it holds no config.json.\n"
+            f"{path} is no model folder: it {lacks}.\n"
             "  Train or export the model first; a finished run's folder will do."
         )
     try:

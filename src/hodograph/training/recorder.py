@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from hodograph.errors import SettingsError
-from hodograph.recipes import Recipe
+from hodograph.recipes import Recipe, Stop
 from hodograph.training.evaluation import Examiner
 from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json, write_json
 from hodograph.training.saving import save_model
@@ -47,6 +47,18 @@ class Sums:
     skipped: int = 0
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Ends a run early: asks for greedy accuracy every so many steps."""
+
+    examiner: Examiner
+    stop: Stop
+
+    def ask(self, model: PreTrainedModel, step: int) -> float | None:
+        """Return the greedy accuracy if this step is due, else None."""
+        return self.examiner.greedy(model) if step % self.stop.every == 0 else None
+
+
 @dataclass
 class Recorder(TrainerCallback):
     """Writes what the run folder promises, at the steps the recipe lists."""
@@ -56,8 +68,7 @@ class Recorder(TrainerCallback):
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     examiner: Examiner | None
-    invigilator: Examiner | None
-    """Decides when to stop early."""
+    guard: Guard | None
     report: OnStep
 
     def __post_init__(self) -> None:
@@ -93,9 +104,10 @@ class Recorder(TrainerCallback):
     ) -> None:
         """Evaluate and save where the recipe says so, and end the run when it is good enough."""
         step = state.global_step
-        self._greedy = self._invigilated(step)
-        if self._good_enough():
-            control.should_training_stop = True
+        if self.guard is not None:
+            self._greedy = self.guard.ask(self.model, step)
+            reached = self._greedy is not None and self._greedy >= self.guard.stop.greedy_accuracy
+            control.should_training_stop = control.should_training_stop or reached
         last = control.should_training_stop or step == self.recipe.steps
         control.should_save = self._record(step, last)
 
@@ -125,7 +137,8 @@ class Recorder(TrainerCallback):
 
     def _record(self, step: int, last: bool) -> bool:
         """Evaluate and save if this step calls for it; return whether it was saved."""
-        if self.examiner is not None and (last or step in self.recipe.evaluation.steps):
+        listed = self.recipe.evaluation.steps if self.recipe.evaluation else ()
+        if self.examiner is not None and (last or step in listed):
             self._evaluate(self.examiner, step)
         saved = last or step == 0 or step in self.recipe.save.steps
         if saved:
@@ -149,13 +162,6 @@ class Recorder(TrainerCallback):
                     "skipped_steps": self._sums.skipped,
                 },
             )
-
-    def _invigilated(self, step: int) -> float | None:
-        due = self.invigilator is not None and step % self.recipe.stop.every == 0
-        return self.invigilator.greedy(self.model) if due else None
-
-    def _good_enough(self) -> bool:
-        return self._greedy is not None and self._greedy >= self.recipe.stop.greedy_accuracy
 
     def _line(self, step: int, logs: Mapping[str, float]) -> dict[str, float]:
         line = {"step": step} | {ours: logs[key] for key, ours in METRICS.items() if key in logs}

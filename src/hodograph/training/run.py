@@ -17,7 +17,7 @@ from hodograph.training.folder import RunFolder, read_json, write_json
 from hodograph.training.machine import one_process, storage_errors
 from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
 from hodograph.training.provenance import describe_environment, now
-from hodograph.training.recorder import Recorder
+from hodograph.training.recorder import Guard, Recorder
 from hodograph.training.settings import grpo_config, sft_config
 from hodograph.training.trainer import OnPolicyTrainer
 
@@ -127,7 +127,7 @@ def _recorder(recipe: Recipe, folder: RunFolder, parts: _Parts, on_step: OnStep)
         model=parts.model,
         tokenizer=parts.tokenizer,
         examiner=_examiner(recipe, parts, evaluation) if evaluation else None,
-        invigilator=_examiner(recipe, parts, watch) if watch else None,
+        guard=Guard(_examiner(recipe, parts, watch), stop) if stop and watch else None,
         report=on_step,
     )
 

@@ -74,7 +74,7 @@ def _common(recipe: Recipe, state: Path) -> dict[str, Any]:
         "gradient_accumulation_steps": recipe.batch.accumulation,
         "use_cpu": not on_gpu,
         "bf16": on_gpu,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "dataloader_pin_memory": on_gpu,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,

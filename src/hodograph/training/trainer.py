@@ -52,12 +52,12 @@ class OnPolicyTrainer(GRPOTrainer):
             raise SettingsError(
                 "continuous batching casts the trained weights to bfloat16 in place."
             )
-        if alpha != 0 and teacher is None:
-            raise SettingsError(f"alpha = {alpha} needs a teacher.")
-        require_float32_masters(self.model)
+        if (alpha == 0) != (teacher is None):
+            raise SettingsError(f"alpha = {alpha}: a teacher is needed when alpha is not 0.")
+        require_float32_masters(self.model_wrapped)
         self._alpha = alpha
         self._mask_groups = zero_variance == "mask"
-        self._teacher = None if alpha == 0 else self._prepared(teacher)
+        self._teacher = None if teacher is None else self._prepared(teacher)
         self._rewards_B = torch.empty(0)
         self._no_signal = False
 
@@ -90,7 +90,8 @@ class OnPolicyTrainer(GRPOTrainer):
         return batch
 
     def _without_equal_groups(self, advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        keep_B = varied_groups(self._rewards_B, self.num_generations)
+        group_size: Any = self.args.num_generations
+        keep_B = varied_groups(self._rewards_B, group_size)
         self._no_signal = not bool(keep_B.any())
         return masked_advantages(advantages_BT, keep_B, mask_BT, AGGREGATIONS[self.loss_type])
 
