@@ -47,7 +47,9 @@ def exponents(weights: Float[Tensor, "..."]) -> Int[Tensor, "..."]:
 
 def ulp(weights: Float[Tensor, "..."], dtype: str) -> Float[Tensor, "..."]:
     """Spacing of the dtype's numbers at each entry, in float64."""
-    _, exponent = torch.frexp(weights.double())
     lowest = MIN_EXPONENT[dtype]
-    power = (exponent - 1).clamp(min=lowest) - MANTISSA_BITS[dtype]
-    return torch.exp2(power.double())
+    exponent = torch.frexp(weights.double()).exponent - 1
+    exponent = torch.where(weights == 0, lowest, exponent.clamp(min=lowest))
+    return torch.ldexp(
+        torch.ones_like(exponent, dtype=torch.float64), exponent - MANTISSA_BITS[dtype]
+    )
