@@ -12,7 +12,7 @@ from torch import Tensor
 from hodograph.matrices.precision import ordered_bits
 
 ULP_EDGES = {"ulp_0": (0, 0), "ulp_1": (1, 1), "ulp_2": (2, 2), "ulp_3_4": (3, 4),
-             "ulp_5_8": (5, 8), "ulp_over_8": (9, 1 << 31)}  # fmt: skip
+             "ulp_5_8": (5, 8), "ulp_over_8": (9, 0xFFFF)}  # fmt: skip
 
 
 def finite_entries(base_MN: Tensor, tuned_MN: Tensor) -> Bool[Tensor, "M N"]:

@@ -1,0 +1,100 @@
+import math
+
+import pytest
+import torch
+
+from hodograph.diagnostics.spectrum import (
+    hill,
+    reliability,
+    resolution,
+    stable_rank,
+    update_spectrum,
+)
+from hodograph.linalg.factor import factor
+from hodograph.matrices.precision import to_bfloat16
+from hodograph.matrices.update import Update
+
+
+def values(*sigma):
+    return torch.tensor(sigma, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-12, 1.0, 1e12, 1e200])
+def test_ranks_of_planted_values(scale):
+    sigma = values(2, 1, 1) * scale
+    assert stable_rank(sigma) == pytest.approx(6 / 4, rel=1e-14)
+    columns = update_spectrum(sigma, 3)
+    assert columns["participation_ratio"] == pytest.approx(36 / 18, rel=1e-14)
+    shares = [4 / 6, 1 / 6, 1 / 6]
+    entropy = -sum(p * math.log(p) for p in shares)
+    assert columns["effective_rank"] == pytest.approx(math.exp(entropy), rel=1e-14)
+    assert columns["top1_energy"] == pytest.approx(4 / 6, rel=1e-14)
+    assert columns["top8_energy"] == pytest.approx(1.0)
+
+
+def test_stable_rank_of_zero_is_zero():
+    assert stable_rank(values(0, 0)) == 0.0
+
+
+def test_equal_values_have_full_rank_by_every_measure():
+    columns = update_spectrum(torch.ones(7, dtype=torch.float64), 7)
+    for name in ("stable_rank", "participation_ratio", "effective_rank"):
+        assert columns[name] == pytest.approx(7)
+
+
+def test_hill_of_a_pareto_spectrum_is_its_exponent():
+    # sigma_i = i^(-1/a) has tail exponent a; the estimate tends to it as k grows
+    exponent, k = 2.5, 20000
+    sigma = torch.arange(1, k + 1, dtype=torch.float64) ** (-1 / exponent)
+    assert hill(sigma, k, k) == pytest.approx(exponent, rel=1e-3)
+    by_hand = 1 / sum(math.log(float(sigma[i] / sigma[10])) / 10 for i in range(10))
+    assert hill(sigma, 11, k) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_hill_is_empty_beyond_the_rank_and_for_a_flat_spectrum():
+    assert hill(values(3, 2, 1e-17), 3, rank=2) is None
+    assert hill(values(1, 1, 1), 3, rank=3) is None
+    assert hill(values(2, 1), 1, rank=2) is None
+    assert update_spectrum(values(3, 2, 1), 3)["hill_11"] is None
+
+
+def test_hill_standard_error():
+    sigma = torch.arange(1, 41, dtype=torch.float64) ** -0.5
+    columns = update_spectrum(sigma, 40)
+    assert columns["hill_11_se"] == pytest.approx(columns["hill_11"] / math.sqrt(10))
+    assert columns["hill_32_se"] == pytest.approx(columns["hill_32"] / math.sqrt(31))
+
+
+def test_noise_edge_bounds_the_spectrum_of_real_rounding_noise():
+    # a binade-filling W1: the rounding error of bfloat16 is then uniform within its ULP
+    generator = torch.Generator().manual_seed(0)
+    tuned = 1 + torch.rand(96, 64, generator=generator)
+    base = torch.zeros_like(tuned)
+    seen = Update(base, to_bfloat16(tuned), "bfloat16")
+    noise = to_bfloat16(tuned) - tuned
+    sigma = factor(noise - noise.mean(), 1).sigma_R
+    columns = resolution(seen, sigma, density=1.0)
+    assert columns["noise_edge"] == pytest.approx(float(sigma[0]), rel=0.08)
+    assert columns["resolved_rank"] <= 2
+
+
+def test_a_strong_direction_stands_above_the_edge():
+    generator = torch.Generator().manual_seed(1)
+    base = to_bfloat16(torch.randn(64, 48, generator=generator) * 0.02)
+    strong = torch.outer(torch.ones(64), torch.ones(48)) * 1e-3
+    update = Update(base, base + strong, "float32").in_bfloat16()
+    sigma = factor(update.difference_MN, 1).sigma_R
+    assert resolution(update, sigma, density=0.9)["resolved_rank"] == 1
+
+
+@pytest.mark.parametrize(
+    ("storage", "density", "word"),
+    [
+        ("float32", 0.01, "ok"),
+        ("bfloat16", 0.5, "ok"),
+        ("bfloat16", 0.49, "caution"),
+        ("bfloat16", 0.14, "poor"),
+    ],
+)
+def test_reliability(storage, density, word):
+    assert reliability(storage, density) == word
