@@ -37,21 +37,21 @@ _MEASURED = (
     _Measured("update_sparsity", "update sparsity", "%", percent),
     _Measured("relative_norm", "relative norm", "%", _per_cent),
     _Measured("kappa", "κ", "", significant),
-    _Measured("angle_right_mean", "mean principal angle, right", "degrees", significant),
+    _Measured("angle_right_mean", "principal angle, mean, right", "degrees", significant),
     _Measured("nss", "NSS", "× 10⁻³", _thousandths),
     _Measured("overlap_principal_30", "principal overlap, α .3", "%", percent),
-    _Measured("overlap_low_30", "low-magnitude overlap, α .3", "%", percent),
+    _Measured("overlap_low_30", "low-magn. overlap, α .3", "%", percent),
 )
 
 
 def comparison_table(groups: Sequence[Origin], caption: str) -> Table:
     """Return a row for each arm and storage, under a heading for each W0."""
     heads = [
-        Head("arm"),
-        Head("task"),
-        Head("budget", "steps × learning rate"),
+        Head("arm", "objective", words=True),
+        Head("task", words=True),
+        Head("budget", "steps × lr"),
         Head("accuracy", "start → end, %"),
-        Head("seen in"),
+        Head("seen in", words=True),
         *(Head(m.heading, m.unit, definition(m.metric)) for m in _MEASURED),
         Head("stable rank", "first → last, attention", definition("stable_rank")),
     ]
@@ -82,7 +82,7 @@ def _arm_rows(arm: Arm) -> list[list[Cell]]:
 def _identity(arm: Arm, rows: int) -> list[Cell]:
     first = arm.runs[0]
     return [
-        Cell(arm.name, below=first.objective, header=True, words=True, rows=rows),
+        Cell(arm.name, below=(first.objective,), header=True, words=True, rows=rows),
         Cell(first.task or DASH, title="" if first.task else "no task", words=True, rows=rows),
         budget_cell(arm.runs, rows),
         accuracy_cell(arm.runs, rows),
@@ -97,7 +97,7 @@ def budget_cell(runs: Sequence[Run], rows: int = 1) -> Cell:
         for run in runs
         if run.learning_rate_sum is not None
     )
-    return Cell("; ".join(texts), below="; ".join(sums), rows=rows)
+    return Cell("; ".join(texts), below=tuple(sums), rows=rows)
 
 
 def _budget(run: Run) -> str:
@@ -114,10 +114,10 @@ def accuracy_cell(runs: Sequence[Run], rows: int = 1) -> Cell:
         return Cell(DASH, title="accuracy was not evaluated", rows=rows)
     text = f"{_mean_percent(starts)} → {_mean_percent(ends)}"
     if len(runs) > 1 and ends:
-        return Cell(text, below=_range(ends, percent), title="mean; range of the end", rows=rows)
+        return Cell(text, below=(_range(ends, percent),), title="mean; range of the end", rows=rows)
     error = runs[0].accuracy.standard_error
     return Cell(
-        text, below="" if error is None else f"± {significant(100 * error, 2)}", rows=rows,
+        text, below=() if error is None else (f"± {significant(100 * error, 2)}",), rows=rows,
         title="" if error is None else "± one standard error over prompts",
     )  # fmt: skip
 
@@ -127,7 +127,7 @@ def _mean_percent(values: Sequence[float]) -> str:
 
 
 def _range(values: Sequence[float], write: Callable[[float], str]) -> str:
-    return f"{write(min(values))} to {write(max(values))}"
+    return f"{write(min(values))}–{write(max(values))}"
 
 
 def _level(checkpoint: Checkpoint, metric: str) -> tuple[float | None, float | None]:
@@ -155,7 +155,7 @@ def _measured_cell(
             else f"{DASH} ({why_missing(null, rows)})"
         )
         below.append(f"null {mean}")
-    return Cell(measured.write(sum(values) / len(values)), below="; ".join(below), rows=span)
+    return Cell(measured.write(sum(values) / len(values)), below=tuple(below), rows=span)
 
 
 def _stable_rank_cell(runs: Sequence[Measurement], storage: str) -> Cell:
@@ -168,7 +168,7 @@ def _stable_rank_cell(runs: Sequence[Measurement], storage: str) -> Cell:
     if not ends:
         return absent(why_missing("stable_rank", pd.concat([run.table for run in runs])))
     first, last = (sum(side) / len(ends) for side in zip(*ends, strict=True))
-    below = _range([last for _, last in ends], significant) if len(ends) > 1 else ""
+    below = (_range([last for _, last in ends], significant),) if len(ends) > 1 else ()
     flag = "; ".join(dict.fromkeys(flag for flag in flags if flag))
     return Cell(f"{significant(first)} → {significant(last)}", below=below, flag=flag)
 

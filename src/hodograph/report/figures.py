@@ -40,17 +40,17 @@ def trajectory(
         look = looks[str(arm)]
         band = points[points["low"].notna()]
         axes.fill_between(
-            band["step"], band["low"], band["high"], color=look.colour, alpha=0.16, lw=0
+            band["step"], band["low"], band["high"], color=look.colour, alpha=0.13, lw=0
         )
         axes.plot(points["step"], points["mean"], color=look.colour, ls=look.line)
         _markers(points, axes, look)
     if chance is not None:
         axes.axhline(chance, color=MUTED, ls=":", lw=1)
         axes.annotate("chance", (1, chance), (-2, 3), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", fontsize=9, color=MUTED)  # fmt: skip
+                      textcoords="offset points", ha="right", fontsize=10, color=MUTED)  # fmt: skip
     axes.set_xlabel("optimizer steps")
     axes.set_ylabel("%" if unit == "share" else unit)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=(1, 2, 4, 5, 10)))
     if unit == "share":
         axes.yaxis.set_major_formatter(_SHARE)
     if limits is not None:
@@ -118,7 +118,7 @@ def ulp_histogram(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.bar(names, shares, color=MUTED, width=0.72)
     for index, share in enumerate(shares):
         axes.annotate(f"{percent(share)} %", (index, share), (0, 3), textcoords="offset points",
-                      ha="center", fontsize=9)  # fmt: skip
+                      ha="center", fontsize=10)  # fmt: skip
     axes.margins(y=0.14)
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_formatter(_SHARE)
@@ -177,8 +177,9 @@ def overlap_against_null(table: pd.DataFrame, axes: Axes) -> Axes:
         )
         value = float(rows[name].mean())
         axes.plot([value], [place], marker="o", ms=7, color=INK)
-        axes.annotate(f"{percent(value)} (null {percent(null)})", (max(value, null), place), (9, 0),
-                      textcoords="offset points", va="center", fontsize=9)  # fmt: skip
+        right = max(value, null + 2 * spread)
+        axes.annotate(f"{percent(value)} (null {percent(null)})", (right, place), (9, 0),
+                      textcoords="offset points", va="center", fontsize=10)  # fmt: skip
     axes.set_yticks(
         range(len(shown)), [TITLES[name].replace(" overlap", "") for name in reversed(shown)]
     )

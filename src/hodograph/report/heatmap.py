@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -13,7 +14,7 @@ from hodograph.report.names import MODULE_ORDER
 from hodograph.report.numbers import missing, percent, significant
 from hodograph.report.style import INK, PAPER
 
-COLOURS = colormaps["cividis"].resampled(48)  # under 50, matplotlib draws the bar as vectors
+COLOURS = colormaps["viridis"].resampled(48)  # under 50, matplotlib draws the bar as vectors
 MOST_PRINTED = 300
 OUTSIDE = -1
 
@@ -69,14 +70,18 @@ def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float,
     axes.set_ylabel("layer")
     if cells.size <= MOST_PRINTED:
         _print_values(cells, axes, unit, norm)
-    figure = axes.get_figure()
-    assert figure is not None
-    bar = figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]  # matplotlib types outline loosely
-    bar.ax.xaxis.set_major_locator(MaxNLocator(4))
-    scale = 100 if unit in ("share", "ratio") else 1
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{scale * value:.4g}"))
+    _colour_bar(mesh, axes, unit)
     return axes
+
+
+def _colour_bar(mesh: QuadMesh, axes: Axes, unit: str) -> None:
+    bar = axes.figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.02)
+    for part in bar.ax.collections:
+        part.set_edgecolor("face")  # else hairlines show between the colours
+    bar.ax.spines[:].set_visible(False)
+    scale = 100 if unit in ("share", "ratio") else 1
+    bar.ax.xaxis.set_major_locator(MaxNLocator(4))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{scale * value:.4g}"))
 
 
 def _short(module: str) -> str:
@@ -84,7 +89,7 @@ def _short(module: str) -> str:
 
 
 def _layer_ticks(layers: list[int]) -> tuple[list[float], list[str]]:
-    every = 1 if len(layers) <= 16 else 4
+    every = 1 if len(layers) <= 40 else 4
     shown = [i for i, layer in enumerate(layers) if layer == OUTSIDE or layer % every == 0]
     names = ["none" if layers[i] == OUTSIDE else str(layers[i]) for i in shown]
     return [i + 0.5 for i in shown], names
@@ -93,10 +98,12 @@ def _layer_ticks(layers: list[int]) -> tuple[list[float], list[str]]:
 def _print_values(cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize) -> None:
     for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
         text = "–" if missing(value) else write(float(value), unit)
-        axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=8,
+        axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=9,
                   color=INK if missing(value) else _contrasting(float(norm(value))))  # fmt: skip
 
 
 def _contrasting(place: float) -> str:
-    red, green, blue, _ = COLOURS(place)
-    return "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "#111111"
+    """Black or white, whichever contrasts more with the colour (WCAG relative luminance)."""
+    red, green, blue = (channel**2.2 for channel in COLOURS(place)[:3])
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#ffffff" if luminance < 0.18 else "#111111"

@@ -19,14 +19,13 @@ from hodograph.report.names import (
     needs_reliability,
     null_of,
 )
-from hodograph.report.numbers import count, quantity
+from hodograph.report.numbers import bare, count, quantity
 from hodograph.report.read import Checkpoint, Measurement, Statistic
 from hodograph.report.series import worst_reliability
 from hodograph.report.style import draw
 from hodograph.report.trajectories import (
     Arms,
     seen_in,
-    sparsity_size_figure,
     trajectory_figures,
 )
 from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent
@@ -52,6 +51,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
         "measurement": measurement,
         "summary": summary,
         "steps": steps,
+        "last": measurement.checkpoint(measurement.storages[0], steps[-1]).path,
         "counts": {"matrices": count(summary.matrices), "parameters": count(summary.parameters)},
         "latest": [summary_table(measurement, s, steps[-1]) for s in measurement.storages],
         "earlier": [
@@ -59,7 +59,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
             for step in reversed(steps[:-1])
             for storage in measurement.storages
         ],
-        "trajectories": _trajectories(arms) if len(steps) > 1 else [],
+        "trajectories": trajectory_figures(arms) if len(steps) > 1 else [],
         "landscapes": heat_map_figures(arms),
         "storage_figures": _storage_figures(measurement),
         "flags": flags_table(measurement),
@@ -74,11 +74,6 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _trajectories(arms: Arms) -> list[Figure]:
-    against = sparsity_size_figure(arms)
-    return trajectory_figures(arms) + ([against] if against else [])
-
-
 def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
     """Return the metrics of one checkpoint in one storage: mean, median, interval and null."""
     checkpoint, rows = measurement.checkpoint(storage, step), measurement.rows(storage, step)
@@ -90,7 +85,8 @@ def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
         for family, label in _FAMILIES.items()
     ]
     heads = [
-        Head("quantity"),
+        Head("quantity", words=True),
+        Head("unit", words=True),
         Head("mean"),
         Head("95 % interval", "over layers"),
         Head("median"),
@@ -109,34 +105,38 @@ def _in(metric: str, family: str) -> bool:
 def _metric_row(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> list[Cell]:
     statistic, unit = checkpoint.statistic(metric), BY_NAME[metric].unit
     flag = worst_reliability(rows) if needs_reliability(metric) else ""
-    name = Cell(TITLES[metric], below=_unit_note(unit), title=definition(metric), header=True)
+    name, measure = (
+        Cell(TITLES[metric], title=definition(metric), header=True),
+        Cell(_unit(unit), words=True),
+    )
     if statistic.n == 0 or statistic.mean is None:
-        return [name, *[absent(why_missing(metric, rows))] * 5, Cell("0")]
+        return [name, measure, *[absent(why_missing(metric, rows))] * 5, Cell("0")]
     return [
         name,
-        Cell(quantity(statistic.mean, unit), flag=flag),
+        measure,
+        Cell(bare(statistic.mean, unit), flag=flag),
         _interval(statistic, unit),
-        Cell(quantity(statistic.median, unit), flag=flag),
+        Cell(bare(statistic.median, unit), flag=flag),
         _null_cell(checkpoint, metric, rows),
         _weighted(statistic, unit),
         Cell(count(statistic.n)),
     ]
 
 
-def _unit_note(unit: str) -> str:
-    return "" if unit in ("share", "ratio", "cosine") else unit
+def _unit(unit: str) -> str:
+    return {"share": "%", "ratio": "", "cosine": ""}.get(unit, unit)
 
 
 def _interval(statistic: Statistic, unit: str) -> Cell:
     if statistic.low is None or statistic.high is None:
         return absent("an interval over layers needs two layers with a value")
-    return Cell(f"{quantity(statistic.low, unit)} to {quantity(statistic.high, unit)}")
+    return Cell(f"{bare(statistic.low, unit)} to {bare(statistic.high, unit)}")
 
 
 def _weighted(statistic: Statistic, unit: str) -> Cell:
     if statistic.weighted is None:
         return absent("the definition is not weighted by parameters")
-    return Cell(quantity(statistic.weighted, unit))
+    return Cell(bare(statistic.weighted, unit))
 
 
 def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
@@ -146,7 +146,7 @@ def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
     value = checkpoint.statistic(null).mean
     if value is None:
         return absent(why_missing(null, rows))
-    return Cell(quantity(value, BY_NAME[null].unit), title=definition(null))
+    return Cell(bare(value, BY_NAME[null].unit), title=definition(null))
 
 
 def _storage_figures(measurement: Measurement) -> list[Figure]:
@@ -164,11 +164,11 @@ def _ulp_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         plot,
         name="ulps",
         label="Shares of parameters by change in bfloat16 ULPs",
-        width=430,
+        width=420,
         height=260,
     )
     caption = f"Step {step}. All measured parameters; a change of 0 is one bfloat16 does not show."
-    return Figure("How far bfloat16 values moved", caption, [Panel(svg, 430)])
+    return Figure("How far bfloat16 values moved", caption, [Panel(svg, 420)])
 
 
 def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
@@ -180,7 +180,7 @@ def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         partial(figures.visibility_curve, rows),
         name="visibility",
         label=label,
-        width=430,
+        width=420,
         height=260,
     )
     tiny = bins[bins.index == 0]
@@ -194,7 +194,7 @@ def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         caption += (
             f" Zeros and subnormals, not drawn: {count(zeros)}, of which {count(changed)} changed."
         )
-    return Figure("Visibility by size of the weight", caption, [Panel(svg, 430)])
+    return Figure("Visibility by size of the weight", caption, [Panel(svg, 420)])
 
 
 def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
@@ -207,12 +207,12 @@ def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         f"null {quantity(rows[f'{name}_null'].mean(), 'share')}"
         for name in named
     )
-    svg = draw(plot, name="overlaps", label=label, width=430, height=260)
+    svg = draw(plot, name="overlaps", label=label, width=420, height=260)
     caption = (
         f"Step {step}. Dot: overlap, mean over matrices. Stroke: its mean after permuting the "
         "update within each matrix, with two standard deviations either way."
     )
-    return Figure("Overlap with W0's masks, against its null", caption, [Panel(svg, 430)])
+    return Figure("Overlap with W0's masks, against its null", caption, [Panel(svg, 420)])
 
 
 def without_value(measurement: Measurement) -> list[str]:
@@ -242,7 +242,13 @@ def flags_table(measurement: Measurement) -> Table | None:
         ]
         for (flag, step, storage), group in table.groupby(["flags", "step", "storage"], sort=True)
     ]
-    heads = [Head("flag"), Head("step"), Head("storage"), Head("matrices"), Head("which")]
+    heads = [
+        Head("flag", words=True),
+        Head("step"),
+        Head("storage", words=True),
+        Head("matrices"),
+        Head("which", words=True),
+    ]
     return Table("Flags set on matrices", heads, [Body(rows)])
 
 

@@ -58,10 +58,10 @@ ULP_COLUMNS = tuple(f"ulp_{name}" for name in ULP_BINS)
 
 def null_of(metric: str) -> str | None:
     """Return the column that says what chance alone gives for a metric, if there is one."""
-    for column in (f"{metric}_null", f"{metric}_isotropic", metric.split("_end")[0] + "_chance"):
-        if column in BY_NAME and column != metric:
-            return column
-    return None
+    if metric == "sim16_end":
+        return "sim16_chance"  # K / n is chance on the right side alone
+    names = (f"{metric}_null", f"{metric}_isotropic")
+    return next((name for name in names if name in BY_NAME), None)
 
 
 def storage_free(metric: str) -> bool:

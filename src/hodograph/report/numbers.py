@@ -45,8 +45,14 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
-def quantity(value: float | None, unit: str) -> str:
-    """Write a value in its column's unit: shares as percentages, a dash where it is missing."""
+def bare(value: float | None, unit: str) -> str:
+    """Write a value without its unit, shares as percentages; a dash where it is missing."""
     if value is None or missing(value):
         return DASH
-    return f"{percent(value)} %" if unit == "share" else significant(value)
+    return percent(value) if unit == "share" else significant(value)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Write a value like `bare`, with a per cent sign after a share."""
+    text = bare(value, unit)
+    return f"{text} %" if unit == "share" and text != DASH else text

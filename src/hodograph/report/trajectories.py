@@ -20,10 +20,10 @@ from hodograph.tables.columns import BY_NAME
 Arms = Mapping[str, Sequence[Measurement]]
 """The measurements of each arm, one a seed."""
 
-_WIDTH, _HEIGHT = 430, 270
+_WIDTH, _HEIGHT = 420, 265
 _NOTES = {
     "hill_11": " Order k = 11; the estimate depends on k.",
-    "sim16_end": " The last point is 1 by definition: the end compared with itself.",
+    "sim16_end": " The last point is 100 % by definition: the end compared with itself.",
     "stable_rank": " bfloat16 rounding raises the stable rank of small updates.",
 }
 
@@ -138,7 +138,14 @@ def _caption(arms: Arms, metric: str, series: pd.DataFrame) -> str:
 
 def _values(series: pd.DataFrame, metric: str) -> Table:
     unit = BY_NAME[metric].unit
-    heads = [Head("arm"), Head("storage"), Head("step"), Head("mean"), Head("low"), Head("high")]
+    heads = [
+        Head("arm", words=True),
+        Head("storage", words=True),
+        Head("step"),
+        Head("mean"),
+        Head("low"),
+        Head("high"),
+    ]
     rows = [
         [
             Cell(str(point["arm"]), header=True, words=True),

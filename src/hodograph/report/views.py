@@ -11,10 +11,10 @@ from hodograph.report.numbers import DASH
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a smaller line below, and why it is missing or greyed."""
+    """One cell: its text, smaller lines below, and why it is missing or greyed."""
 
     text: str
-    below: str = ""
+    below: tuple[str, ...] = ()
     title: str = ""
     flag: str = ""
     link: str = ""
@@ -30,11 +30,12 @@ def absent(reason: str) -> Cell:
 
 @dataclass(frozen=True)
 class Head:
-    """A column's heading, its unit, and its definition as a title."""
+    """A column's heading, its unit, its definition as a title; over words, left."""
 
     text: str
     unit: str = ""
     title: str = ""
+    words: bool = False
 
 
 @dataclass(frozen=True)
