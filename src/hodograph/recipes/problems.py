@@ -38,12 +38,13 @@ def _line(problem: Any, tree: Mapping[str, Any], where: str) -> str:
 def _dotted(loc: tuple[int | str, ...], tree: Any) -> str:
     """Join a location to a dotted key, leaving out the tags of unions."""
     parts: list[str] = []
-    node = tree
+    node, tagged = tree, False
     for part in loc:
-        if isinstance(node, Mapping) and part not in node and node.get("type") == part:
+        if not tagged and isinstance(node, Mapping) and node.get("type") == part:
+            tagged = True  # the union's tag, which pydantic puts after the section's name
             continue
         parts.append(str(part))
-        node = node.get(part) if isinstance(node, Mapping) else None
+        node, tagged = (node.get(part) if isinstance(node, Mapping) else None), False
     return ".".join(parts)
 
 

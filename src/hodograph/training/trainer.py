@@ -55,6 +55,8 @@ class OnPolicyTrainer(GRPOTrainer):
         if (alpha == 0) != (teacher is None):
             raise SettingsError(f"alpha = {alpha}: a teacher is needed when alpha is not 0.")
         require_float32_masters(self.model_wrapped)
+        group_size: Any = self.num_generations  # an int by now; declared optional
+        self._group_size = int(group_size)
         self._alpha = alpha
         self._mask_groups = zero_variance == "mask"
         self._teacher = None if teacher is None else self._prepared(teacher)
@@ -90,8 +92,7 @@ class OnPolicyTrainer(GRPOTrainer):
         return batch
 
     def _without_equal_groups(self, advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        group_size: Any = self.args.num_generations
-        keep_B = varied_groups(self._rewards_B, group_size)
+        keep_B = varied_groups(self._rewards_B, self._group_size)
         self._no_signal = not bool(keep_B.any())
         return masked_advantages(advantages_BT, keep_B, mask_BT, AGGREGATIONS[self.loss_type])
 

@@ -1,0 +1,47 @@
+"""Reasoning-gym through the task interface."""
+
+import pytest
+
+from hodograph.errors import SettingsError
+from hodograph.recipes import ReasoningGymTask
+from hodograph.tasks import Completion, open_task
+
+
+def gym(**changes: object) -> ReasoningGymTask:
+    config = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}
+    settings = {"type": "reasoning_gym", "dataset": "chain_sum", "config": config} | changes
+    return ReasoningGymTask.model_validate(settings)
+
+
+def test_the_data_sets_own_verifier_judges_its_own_answers() -> None:
+    task = open_task(gym())
+    for example in task.training(seed=1, count=5):
+        assert task.score(Completion(f" {example.demonstration}\n", finished=True), example) == 1.0
+        assert task.score(Completion("no idea", finished=True), example) < 0.1
+
+
+def test_neighbouring_seeds_share_no_questions_at_shifted_indices() -> None:
+    task = open_task(gym(config={"min_terms": 4, "max_terms": 6, "min_digits": 3, "max_digits": 4}))
+    first, second = ({str(e.prompt) for e in task.training(seed, 30)} for seed in (0, 1))
+    assert first.isdisjoint(second)
+    assert first.isdisjoint(str(e.prompt) for e in task.evaluation(0, 30))
+
+
+def test_a_system_message_opens_the_conversation() -> None:
+    example = open_task(gym(system="Answer with a number.")).training(0, 1)[0]
+    assert [m["role"] for m in example.prompt] == ["system", "user"]
+    assert example.prompt[0]["content"] == "Answer with a number."
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dataset": "chain_summ"}, "'chain_summ' not registered"),
+        ({"config": {"depth": 3}}, "unexpected keyword argument 'depth'"),
+        ({"config": {"min_terms": 5, "max_terms": 2}}, "cannot be opened"),
+    ],
+)
+def test_an_unknown_data_set_or_setting_is_named(changes: dict, words: str) -> None:
+    with pytest.raises(SettingsError, match=r"^task\.dataset ") as caught:
+        open_task(gym(**changes))
+    assert words in str(caught.value)
