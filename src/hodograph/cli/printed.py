@@ -1,5 +1,6 @@
-"""Results as a terminal shows them."""
+"""Results as a terminal shows them: each number with its null and its interval."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,48 +9,71 @@ from rich.table import Table
 
 from hodograph.measurement import Measurement
 
-SHOWN = (
-    ("update_sparsity", "sparsity %", 100, ".1f"),
-    ("relative_norm", "norm %", 100, ".3f"),
-    ("angle_right_mean", "angle °", 1, ".3f"),
-    ("nss", "NSS x1e-3", 1e3, ".3f"),
-    ("overlap_principal_30", "principal %", 100, ".1f"),
-    ("overlap_low_30", "low %", 100, ".1f"),
-    ("stable_rank", "stable rank", 1, ".2f"),
-    ("sim16_end", "Sim_16", 1, ".2f"),
-)
-NULLS = {name: f"{name}_null" for name in ("update_sparsity", "overlap_principal_30",
-                                           "overlap_low_30", "nss")}  # fmt: skip
+
+@dataclass(frozen=True)
+class _Line:
+    metric: str
+    label: str
+    null: str | None = None
+    scale: float = 1
+    form: str = ".3g"
+
+
+LINES = (
+    _Line("update_sparsity", "update sparsity, %", "update_sparsity_null", 100, ".2f"),
+    _Line("relative_norm", "relative norm, %", None, 100, ".4f"),
+    _Line("kappa", "kappa", None, 1, ".3f"),
+    _Line("angle_left_mean", "mean principal angle, left, degrees"),
+    _Line("angle_right_mean", "mean principal angle, right, degrees"),
+    _Line("nss", "spectral shift (NSS)", "nss_null"),
+    _Line("overlap_principal_30", "overlap with principal 30 %, %", "overlap_principal_30_null",
+          100, ".2f"),
+    _Line("overlap_low_30", "overlap with low 30 %, %", "overlap_low_30_null", 100, ".2f"),
+    _Line("energy_right_16", "energy in right top 16, %", "energy_right_16_isotropic", 100, ".2f"),
+    _Line("stable_rank", "stable rank", None, 1, ".2f"),
+    _Line("hill_11", "Hill, k = 11", None, 1, ".2f"),
+    _Line("sim16_end", "Sim_16, first checkpoint to last", "sim16_chance", 1, ".2f"),
+)  # fmt: skip
 
 
 def print_measurement(console: Console, measurement: Measurement, page: Path) -> None:
-    """Print one line a checkpoint, each number beside its null, and where the page is."""
+    """Print the last checkpoint's metrics in each storage, and where the page is."""
     summary = measurement.summary
+    checkpoints = summary["checkpoints"]
     for warning in summary["warnings"]:
-        console.print(f"warning: {warning}", markup=False, style="yellow")
-    table = Table(title=f"{summary['matrices']} matrices, scope {summary['scope']}")
-    for heading in ("step", "storage", *(heading for _, heading, _, _ in SHOWN)):
-        table.add_column(heading, justify="right")
-    for checkpoint in summary["checkpoints"]:
-        metrics = checkpoint["metrics"]
-        cells = [_cell(metrics, name, scale, form) for name, _, scale, form in SHOWN]
-        table.add_row(str(checkpoint["step"]), checkpoint["storage"], *cells)
-    console.print(table)
-    if any(name in NULLS for name, *_ in SHOWN):
-        console.print("In brackets: the null (permuted update; for NSS an isotropic one).")
+        console.print(f"warning: {warning}", markup=False, style="yellow", soft_wrap=True)
+    first_step, last_step = checkpoints[0]["step"], checkpoints[-1]["step"]
+    first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
+    for end in (c for c in checkpoints if c["step"] == last_step):
+        console.print(_table(first.get(end["storage"]), end, summary["scope"]))
+    console.print("Means over matrices (sparsity over weights); 95 % interval over layers.")
+    console.print("Nulls: the permuted update for sparsity and overlaps, an isotropic one else.")
     if summary["skipped"]:
-        console.print(f"{len(summary['skipped'])} tensors were skipped; the report lists them.")
+        console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
 
 
-def _cell(metrics: dict[str, Any], name: str, scale: float, form: str) -> str:
-    value = _value(metrics[name])
-    if value is None:
-        return "-"
-    text = format(value * scale, form)
-    null = _value(metrics[NULLS[name]]) if name in NULLS else None
-    return text if null is None else f"{text} ({format(null * scale, form)})"
+def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:
+    title = f"step {end['step']}, {end['matrices']} matrices ({scope}), {end['storage']}"
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    table.add_column("")
+    for heading in ("value", "null", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for line in LINES:
+        source = start if line.metric == "sim16_end" else end
+        if source is not None and (entry := source["metrics"][line.metric])["mean"] is not None:
+            null = source["metrics"][line.null] if line.null else {}
+            interval = [_number(entry.get(side), line) for side in ("low", "high")]
+            shown = " to ".join(interval) if all(interval) else ""
+            table.add_row(
+                line.label, _number(_value(entry), line), _number(_value(null), line), shown
+            )
+    return table
 
 
 def _value(entry: dict[str, Any]) -> float | None:
-    return entry.get("weighted", entry["mean"])
+    return entry.get("weighted", entry.get("mean"))
+
+
+def _number(value: float | None, line: _Line) -> str:
+    return "" if value is None else format(value * line.scale, line.form)
