@@ -41,8 +41,8 @@ class RunFolder:
         """Return where the weights after `step` steps lie."""
         return self.checkpoints / f"step_{step}"
 
-    def claim(self, recipe: Recipe) -> None:
-        """Make the folder this recipe's own.
+    def require(self, recipe: Recipe) -> None:
+        """Refuse a folder that is not this recipe's own, or new.
 
         Raises:
             SettingsError: the folder belongs to another recipe, or holds something else.
@@ -51,8 +51,11 @@ class RunFolder:
             self._same_recipe(recipe)
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise SettingsError(f"{self.path} is not empty and holds no run: choose another --out.")
-        else:
-            self.checkpoints.mkdir(parents=True)
+
+    def create(self, recipe: Recipe) -> None:
+        """Make the folder, unless it is there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.recipe.exists():
             write_json(self.recipe, recipe.as_json())
 
     def resumable(self) -> Path | None:

@@ -1,0 +1,112 @@
+"""Put a recipe's parts together: task, models, trainer and recorder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
+from trl import SFTTrainer
+
+from hodograph.recipes import Evaluation, OpdObjective, Recipe, RlvrObjective
+from hodograph.tasks import Task, open_task
+from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
+from hodograph.training.evaluation import Examiner, eos_ids
+from hodograph.training.folder import RunFolder
+from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
+from hodograph.training.recorder import Guard, Recorder
+from hodograph.training.settings import grpo_config, sft_config
+from hodograph.training.trainer import OnPolicyTrainer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a recipe names, opened."""
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+    teacher: PreTrainedModel | None
+
+
+def open_parts(recipe: Recipe) -> Parts:
+    """Open the task and the models of a recipe; nothing is written.
+
+    Raises:
+        SettingsError: no such task, or the teacher's vocabulary differs from the student's.
+        CheckpointError: a model cannot be read.
+    """
+    task = open_task(recipe.task)
+    tokenizer = open_tokenizer(recipe.student)
+    teacher = None
+    if recipe.teacher is not None:
+        theirs = open_tokenizer(recipe.teacher)
+        require_shared_vocabulary(tokenizer, theirs, recipe.teacher.path)
+        teacher = open_model(recipe.teacher, recipe.seed)
+    return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher)
+
+
+def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
+    """Return TRL's SFTTrainer or our on-policy trainer, set as the recipe says."""
+    build = _on_policy_trainer if recipe.on_policy else _sft_trainer
+    trainer = build(recipe, folder, parts)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def build_recorder(
+    recipe: Recipe, folder: RunFolder, parts: Parts, on_step: Callable[[int, int], None]
+) -> Recorder:
+    """Return the callback that writes the run folder."""
+    stop, evaluation = recipe.stop, recipe.evaluation
+    watch = Evaluation(prompts=stop.prompts) if stop else None
+    return Recorder(
+        recipe=recipe,
+        folder=folder,
+        model=parts.model,
+        tokenizer=parts.tokenizer,
+        examiner=_examiner(recipe, parts, evaluation) if evaluation else None,
+        guard=Guard(_examiner(recipe, parts, watch), stop) if stop and watch else None,
+        report=on_step,
+    )
+
+
+def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
+    examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.sequences)
+    return SFTTrainer(
+        model=parts.model,
+        args=sft_config(recipe, folder.state),
+        train_dataset=demonstration_dataset(examples, parts.tokenizer),
+        processing_class=parts.tokenizer,
+    )
+
+
+def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
+    examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.prompts)
+    ends = eos_ids(parts.model, parts.tokenizer)
+    return OnPolicyTrainer(
+        model=parts.model,
+        args=grpo_config(recipe, folder.state),
+        train_dataset=prompt_dataset(examples),
+        reward_funcs=reward_functions(recipe, parts.task, examples, ends),
+        processing_class=parts.tokenizer,
+        **_composition(recipe, parts),
+    )
+
+
+def _composition(recipe: Recipe, parts: Parts) -> dict[str, Any]:
+    if isinstance(recipe.objective, OpdObjective):
+        return {"alpha": 1.0, "teacher": parts.teacher}
+    assert isinstance(recipe.objective, RlvrObjective)
+    return {"alpha": 0.0, "zero_variance": recipe.objective.zero_variance}
+
+
+def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
+    return Examiner(
+        task=parts.task,
+        tokenizer=parts.tokenizer,
+        examples=parts.task.evaluation(evaluation.seed, evaluation.prompts),
+        temperature=recipe.sampling.temperature,
+        max_completion_length=recipe.sampling.max_completion_length,
+        seed=evaluation.seed,
+        batch=evaluation.batch,
+    )
