@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from hodograph import measure
+from hodograph.cli.printed import LINES
+from hodograph.engine.settings import Settings
+from hodograph.studies.study import MeasureSection
+from hodograph.tables.columns import BY_NAME, COLUMNS, METRICS, schema
+from hodograph.tables.declared import markdown
+from hodograph.tables.summary import WEIGHTED
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_columns_is_the_declaration():
+    page = (ROOT / "docs" / "columns.md").read_text()
+    assert page == markdown(), "run: hodograph columns --markdown > docs/columns.md"
+
+
+def test_every_column_is_declared_once_and_described():
+    assert len(BY_NAME) == len(COLUMNS)
+    for column in COLUMNS:
+        assert column.formula, column.name
+        assert column.source, column.name
+        assert schema().field(column.name).metadata[b"formula"]
+
+
+def test_a_measurement_fills_exactly_the_declared_columns(tmp_path, write_checkpoint, layered):
+    base, tuned, end = (write_checkpoint(tmp_path / f"step_{i}", layered(i)) for i in range(3))
+    measurement = measure(base, [tuned, end], also_bf16=True, learning_rate=1e-3)
+    assert list(measurement.matrices.columns) == [column.name for column in COLUMNS]
+    small = {name for name in BY_NAME if name.startswith("hill_32")}  # needs 32 singular values
+    empty = {name for name in BY_NAME if measurement.matrices[name].isna().all()}
+    assert empty == {"expert", "null_reason"} | small | {
+        n for n in BY_NAME if n.startswith("hill_5pct")
+    }
+    assert set(measurement.summary["checkpoints"][0]["metrics"]) == set(METRICS)
+
+
+def test_lists_of_columns_name_columns():
+    assert set(WEIGHTED) <= set(METRICS)
+    assert {line.metric for line in LINES} <= set(METRICS)
+    assert {line.null for line in LINES if line.null} <= set(METRICS)
+
+
+def test_a_study_measures_with_the_settings_there_are():
+    section = MeasureSection().model_dump()
+    settings = Settings(**section).printed()
+    changed_on_purpose = {"also_bf16"}
+    for name in set(section) - changed_on_purpose:
+        assert settings[name] == Settings().printed()[name], name

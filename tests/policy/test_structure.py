@@ -1,0 +1,92 @@
+"""Rules of the repository, as tests."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "hodograph"
+LAYERS = {  # a folder, and what of hodograph it may import
+    "errors": set(),
+    "atomic": {"errors"},
+    "linalg": set(),
+    "checkpoints": {"errors"},
+    "matrices": {"errors", "checkpoints"},
+    "tables": {"errors", "atomic"},
+    "diagnostics": {"linalg", "matrices", "tables"},
+    "engine": {"errors", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
+    "measurement": {"errors", "checkpoints", "matrices", "engine", "tables"},
+    "report": {"errors", "atomic", "tables"},
+    "recipes": {"errors"},
+    "tasks": {"errors", "recipes"},
+    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints"},
+    "studies": {"errors", "atomic", "recipes", "training", "engine", "measurement", "tables"},
+}
+HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}
+
+
+def python_files():
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def imports(path):
+    """Modules a file imports while it runs; TYPE_CHECKING blocks do not count."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and getattr(test.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(test)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (
+                [f"hodograph.{alias.name}" for alias in node.names]
+                if node.module == "hodograph"
+                else [node.module]
+            )
+
+
+@pytest.mark.parametrize("layer", sorted(LAYERS))
+def test_dependencies_point_one_way(layer):
+    files = [
+        f for f in python_files() if f.relative_to(SOURCE).parts[0].removesuffix(".py") == layer
+    ]
+    assert files
+    for file in files:
+        used = {name.split(".")[1] for name in imports(file) if name.startswith("hodograph.")}
+        assert used <= LAYERS[layer] | {layer}, file
+
+
+def test_every_folder_has_its_rule():
+    present = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in python_files()}
+    assert present - set(LAYERS) == {"__init__", "cli"}
+
+
+@pytest.mark.parametrize("module", ["hodograph", "hodograph.errors", "hodograph.recipes"])
+def test_light_imports(module):
+    code = f"import sys, {module}; print(*sorted({{n.split('.')[0] for n in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_no_file_is_long():
+    assert [f.name for f in python_files() if len(f.read_text().splitlines()) > 500] == []
+
+
+def test_nothing_is_left_unfinished_or_swept_aside():
+    marks = re.compile(r"\b(TODO|FIXME|XXX)\b|NotImplementedError|# type: ignore\s*$")
+    assert [str(f) for f in python_files() if marks.search(f.read_text())] == []
+
+
+def test_packages_say_what_they_are_for():
+    for file in python_files():
+        assert ast.get_docstring(ast.parse(file.read_text())), file
