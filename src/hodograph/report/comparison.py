@@ -13,7 +13,7 @@ from hodograph.report.names import null_of, storage_free
 from hodograph.report.numbers import DASH, missing, percent, significant
 from hodograph.report.origins import Arm, Origin
 from hodograph.report.read import Checkpoint, Measurement, Run
-from hodograph.report.series import attention_rows, trajectory, worst_reliability
+from hodograph.report.series import attention_rows, doubt, trajectory
 from hodograph.report.views import Body, Cell, Head, Table, absent
 
 
@@ -39,8 +39,8 @@ _MEASURED = (
     _Measured("kappa", "κ", "", significant),
     _Measured("angle_right_mean", "principal angle, mean, right", "degrees", significant),
     _Measured("nss", "NSS", "× 10⁻³", _thousandths),
-    _Measured("overlap_principal_30", "principal overlap, α .3", "%", percent),
-    _Measured("overlap_low_30", "low-magn. overlap, α .3", "%", percent),
+    _Measured("overlap_principal_30", "principal overlap, α .3", "%", percent),
+    _Measured("overlap_low_30", "low-magn. overlap, α .3", "%", percent),
 )
 
 
@@ -155,7 +155,8 @@ def _measured_cell(
             else f"{DASH} ({why_missing(null, rows)})"
         )
         below.append(f"null {mean}")
-    return Cell(measured.write(sum(values) / len(values)), below=tuple(below), rows=span)
+    text, flag = measured.write(sum(values) / len(values)), doubt(rows, measured.metric)
+    return Cell(text, below=tuple(below), flag=flag, rows=span)
 
 
 def _stable_rank_cell(runs: Sequence[Measurement], storage: str) -> Cell:
@@ -164,7 +165,7 @@ def _stable_rank_cell(runs: Sequence[Measurement], storage: str) -> Cell:
         rows, _ = attention_rows(run.table[run.table["storage"] == storage])
         points = trajectory(rows, "stable_rank")["mean"].tolist()
         ends += [(points[0], points[-1])] if points else []
-        flags.append(worst_reliability(rows[rows["step"] == run.steps[-1]]))
+        flags.append(doubt(rows[rows["step"] == run.steps[-1]], "stable_rank"))
     if not ends:
         return absent(why_missing("stable_rank", pd.concat([run.table for run in runs])))
     first, last = (sum(side) / len(ends) for side in zip(*ends, strict=True))

@@ -55,9 +55,10 @@ def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float,
         cells: Layers x modules; a missing value is hatched.
         axes: Where to draw.
         unit: The column's unit; shares and ratios are shown in per cent.
-        limits: The values at the ends of the colours.
+        limits: The values at the ends of the colours; where they are equal, there is no colour bar.
     """
-    norm = Normalize(*limits)
+    low, high = limits
+    norm = Normalize(low, high if high > low else low + 1)
     values = np.ma.masked_invalid(cells.to_numpy(float))
     mesh = axes.pcolormesh(values, cmap=COLOURS, norm=norm, ec=PAPER, lw=0.6)
     axes.patch.set(hatch="////", facecolor="none")
@@ -70,7 +71,8 @@ def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float,
     axes.set_ylabel("layer")
     if cells.size <= MOST_PRINTED:
         _print_values(cells, axes, unit, norm)
-    _colour_bar(mesh, axes, unit)
+    if high > low:
+        _colour_bar(mesh, axes, unit)
     return axes
 
 
@@ -98,8 +100,9 @@ def _layer_ticks(layers: list[int]) -> tuple[list[float], list[str]]:
 def _print_values(cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize) -> None:
     for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
         text = "–" if missing(value) else write(float(value), unit)
-        axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=9,
-                  color=INK if missing(value) else _contrasting(float(norm(value))))  # fmt: skip
+        colour = INK if missing(value) else _contrasting(float(norm(value)))
+        cell = axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=9)
+        cell.set(color=colour, in_layout=False)
 
 
 def _contrasting(place: float) -> str:

@@ -42,12 +42,7 @@ def _figure(arms: Arms, metric: str) -> Figure | None:
 
 def _limits(cells: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
     values = np.concatenate([frame.to_numpy(float).ravel() for frame in cells.values()])
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return (
-        (low, high)
-        if high > low
-        else (low - abs(low) * 0.01 - 1e-12, high + abs(high) * 0.01 + 1e-12)
-    )
+    return float(np.nanmin(values)), float(np.nanmax(values))
 
 
 def _panel(

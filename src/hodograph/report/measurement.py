@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from hodograph.report import figures
+from hodograph.report.checkpoint_figures import checkpoint_figures
 from hodograph.report.glossary import definition
 from hodograph.report.landscapes import heat_map_figures
 from hodograph.report.missing import why_missing
 from hodograph.report.names import (
     HEAT_MAPS,
-    OVERLAPS,
     TITLES,
     TRAJECTORIES,
-    needs_reliability,
     null_of,
 )
-from hodograph.report.numbers import bare, count, quantity
+from hodograph.report.numbers import bare, count
 from hodograph.report.read import Checkpoint, Measurement, Statistic
-from hodograph.report.series import worst_reliability
-from hodograph.report.style import draw
+from hodograph.report.series import doubt
 from hodograph.report.trajectories import (
     Arms,
     seen_in,
     trajectory_figures,
 )
-from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent
+from hodograph.report.views import Body, Cell, Head, Table, absent
 from hodograph.tables.columns import BY_NAME
 
 _FAMILIES = {
@@ -61,7 +57,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
         ],
         "trajectories": trajectory_figures(arms) if len(steps) > 1 else [],
         "landscapes": heat_map_figures(arms),
-        "storage_figures": _storage_figures(measurement),
+        "checkpoint_figures": checkpoint_figures(measurement),
         "flags": flags_table(measurement),
         "without_value": without_value(measurement),
         "skipped": [(skipped.parameter, skipped.reason) for skipped in summary.skipped],
@@ -104,7 +100,7 @@ def _in(metric: str, family: str) -> bool:
 
 def _metric_row(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> list[Cell]:
     statistic, unit = checkpoint.statistic(metric), BY_NAME[metric].unit
-    flag = worst_reliability(rows) if needs_reliability(metric) else ""
+    flag = doubt(rows, metric)
     name, measure = (
         Cell(TITLES[metric], title=definition(metric), header=True),
         Cell(_unit(unit), words=True),
@@ -147,72 +143,6 @@ def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
     if value is None:
         return absent(why_missing(null, rows))
     return Cell(bare(value, BY_NAME[null].unit), title=definition(null))
-
-
-def _storage_figures(measurement: Measurement) -> list[Figure]:
-    storage, step = measurement.storages[0], measurement.steps[-1]
-    rows = measurement.rows(storage, step)
-    found = [_ulp_figure(rows, step), _visibility_figure(rows, step), _overlap_figure(rows, step)]
-    return [figure for figure in found if figure is not None]
-
-
-def _ulp_figure(rows: pd.DataFrame, step: int) -> Figure | None:
-    if rows["ulp_0"].isna().any():
-        return None
-    plot = partial(figures.ulp_histogram, rows)
-    svg = draw(
-        plot,
-        name="ulps",
-        label="Shares of parameters by change in bfloat16 ULPs",
-        width=420,
-        height=260,
-    )
-    caption = f"Step {step}. All measured parameters; a change of 0 is one bfloat16 does not show."
-    return Figure("How far bfloat16 values moved", caption, [Panel(svg, 420)])
-
-
-def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
-    bins = figures.by_exponent(rows)
-    if bins.empty or not (bins.index > 0).any():
-        return None
-    label = "Share of entries that visibly changed against the exponent of the weight"
-    svg = draw(
-        partial(figures.visibility_curve, rows),
-        name="visibility",
-        label=label,
-        width=420,
-        height=260,
-    )
-    tiny = bins[bins.index == 0]
-    zeros = int(tiny["entries"].sum())
-    caption = (
-        f"Step {step}. Line: share of the entries with that exponent that visibly changed. "
-        "Bars: share of all entries that have it; exponents with under 0.001 % are not drawn."
-    )
-    if zeros:
-        changed = int(tiny["changed"].sum())
-        caption += (
-            f" Zeros and subnormals, not drawn: {count(zeros)}, of which {count(changed)} changed."
-        )
-    return Figure("Visibility by size of the weight", caption, [Panel(svg, 420)])
-
-
-def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
-    named = [name for name in OVERLAPS if rows[f"{name}_null"].notna().any()]
-    if not named:
-        return None
-    plot = partial(figures.overlap_against_null, rows)
-    label = "; ".join(
-        f"{TITLES[name]} {quantity(rows[name].mean(), 'share')}, "
-        f"null {quantity(rows[f'{name}_null'].mean(), 'share')}"
-        for name in named
-    )
-    svg = draw(plot, name="overlaps", label=label, width=420, height=260)
-    caption = (
-        f"Step {step}. Dot: overlap, mean over matrices. Stroke: its mean after permuting the "
-        "update within each matrix, with two standard deviations either way."
-    )
-    return Figure("Overlap with W0's masks, against its null", caption, [Panel(svg, 420)])
 
 
 def without_value(measurement: Measurement) -> list[str]:

@@ -69,11 +69,6 @@ def storage_free(metric: str) -> bool:
     return BY_NAME[metric].family in ("visibility", "landing")
 
 
-def needs_reliability(metric: str) -> bool:
-    """Say whether `reliability` speaks of this metric: it reads the update's own spectrum."""
-    return BY_NAME[metric].family == "spectrum" or metric.startswith("sim16_end")
-
-
 def _with_nulls(metrics: Sequence[str]) -> list[str]:
     nulls = [null for metric in metrics if (null := null_of(metric)) is not None]
     return [*metrics, *dict.fromkeys(nulls)]

@@ -3,6 +3,7 @@
 import math
 
 DASH = "–"
+_ROUNDING = 1e-10  # per cent: float64 noise of a share that is exactly 0 or 1
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -29,14 +30,18 @@ def significant(value: float, digits: int = 3) -> str:
 def percent(share: float) -> str:
     """Write a share as a percentage without its sign, never rounded to a 0 or 100 it is not.
 
-    >>> percent(0.516), percent(0.99972), percent(1.0), percent(0.00012)
-    ('51.6', '99.9720', '100', '0.0120')
+    >>> percent(0.516), percent(0.99972), percent(1.0), percent(0.00012), percent(1 - 1e-8)
+    ('51.6', '99.9720', '100', '0.0120', '> 99.9999')
     """
     value = 100 * share
-    distance = min(abs(value), abs(100 - value))
-    if distance == 0:
+    below, above = abs(value), abs(100 - value)
+    if min(below, above) < _ROUNDING:
         return f"{value:.0f}"
-    decimals = min(6, max(1, 2 - math.floor(math.log10(distance))))
+    if below < 1e-3:
+        return significant(value)
+    if above < 1e-4:
+        return "> 99.9999" if value < 100 else f"{value:.6f}"
+    decimals = max(1, 2 - math.floor(math.log10(min(below, above))))
     return f"{value:.{decimals}f}".replace("-", "−")
 
 

@@ -209,6 +209,11 @@ def read_measurement(folder: Path) -> Measurement:
     Raises:
         StorageError: A file is missing, corrupt, empty or lacks needed columns.
     """
+    if not (folder / SUMMARY_FILE).exists():
+        raise StorageError(
+            f"{folder}: holds no finished measurement ({SUMMARY_FILE} is missing).\n"
+            "  Run the same hodograph measure command again; it goes on where it stopped."
+        )
     summary = _read_json(folder / SUMMARY_FILE, Summary, _MEASURE_AGAIN)
     table = _read_table(folder / TABLE_FILE)
     if table.empty:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hodograph.report.names import ATTENTION, needs_reliability
+from hodograph.report.names import ATTENTION
+from hodograph.tables.columns import BY_NAME
 
 DRAWS = 2000
-_WORST_FIRST = ("poor", "caution")
 
 
 def attention_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -54,12 +54,22 @@ def layer_mean(
     return mean, float(low), float(high)
 
 
-def worst_reliability(rows: pd.DataFrame) -> str:
-    """Say how many of the matrices have a spectrum too near the rounding noise; '' for none."""
-    for level in _WORST_FIRST:
+def doubt(rows: pd.DataFrame, metric: str) -> str:
+    """Say why a mean over these matrices is to be doubted, and in how many; '' where it is not.
+
+    Spectra of the update, and what is read off them, carry the reliability of the storage;
+    principal angles are ill-defined where the update exceeds the gap of W0's spectrum.
+    """
+    family = BY_NAME[metric].family
+    if family == "rotation":
+        hits = rows["flags"].map(lambda flags: flags is not None and "ill_defined" in flags)
+        return f"ill_defined {int(hits.sum())}/{len(rows)}" if hits.any() else ""
+    if family != "spectrum" and not metric.startswith("sim16_end"):
+        return ""
+    for level in ("poor", "caution"):
         hit = int((rows["reliability"] == level).sum())
         if hit:
-            return f"{level} in {hit} of {len(rows)}"
+            return f"{level} {hit}/{len(rows)}"
     return ""
 
 
@@ -71,8 +81,7 @@ def trajectory(table: pd.DataFrame, metric: str, *, weighted: bool = False) -> p
     points = []
     for (storage, step), rows in table.groupby(["storage", "step"], sort=True):
         mean, low, high = layer_mean(rows, metric, weighted=weighted)
-        flag = worst_reliability(rows) if needs_reliability(metric) else ""
-        points.append((storage, int(step), mean, low, high, flag))
+        points.append((storage, int(step), mean, low, high, doubt(rows, metric)))
     frame = pd.DataFrame(points, columns=["storage", "step", "mean", "low", "high", "flag"])
     return frame[frame["mean"].notna()]
 

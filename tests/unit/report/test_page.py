@@ -1,0 +1,248 @@
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from hodograph.report import render
+from hodograph.report.glossary import glossary
+from hodograph.report.page import flat
+from hodograph.tables.columns import BY_NAME
+from planted.measurement import (
+    ARM_SIZES,
+    matrix_row,
+    measurement_rows,
+    run_record,
+    write_measurement,
+    write_study,
+)
+
+
+class Rows(HTMLParser):
+    """The page's table rows as lists of cell texts, and the ids it uses."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.rows, self.ids, self.open = [], [], False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.open = True
+        if tag == "small" and self.open:
+            self.rows[-1][-1] += " | "
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.open = False
+
+    def handle_data(self, data):
+        if self.open:
+            self.rows[-1][-1] += data.strip()
+
+    def row(self, head):
+        return next(row for row in self.rows if row and row[0].split(" | ")[0] == head)
+
+
+def page_of(folder):
+    return render(folder).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    return page_of(write_measurement(tmp_path_factory.mktemp("run"), measurement_rows()))
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    return page_of(write_study(tmp_path_factory.mktemp("study")))
+
+
+def test_summary_row_has_mean_interval_median_and_null(measured):
+    row = Rows(measured).row("Stable rank")
+    assert row == ["Stable rank", "", "4.00", "3.00 to 5.00", "4.00", "–", "–", "21"]
+    assert Rows(measured).row("Low-magnitude overlap, α = .3")[2:6] == [
+        "38.0", "38.0 to 38.0", "38.0", "37.9",
+    ]  # fmt: skip
+
+
+def test_every_missing_value_says_why(measured, studied):
+    for page in (measured, studied):
+        dashes = re.findall(r"<t[dh]([^>]*)>–", page)
+        assert dashes
+        assert all('title="' in attributes for attributes in dashes)
+
+
+def test_unreliable_values_are_greyed_with_their_flag(measured):
+    assert re.search(r'class=" unsure">7\.00<small class="flag">caution 7/21', measured)
+
+
+def test_a_measurement_shows_its_scope_and_what_was_skipped(measured):
+    assert "21 matrices" in measured
+    assert "model.norm.weight" in measured
+    assert "not a matrix" in measured
+
+
+def test_warnings_come_before_any_number(tmp_path):
+    folder = write_measurement(tmp_path, measurement_rows(), warnings=["Step 100 is identical."])
+    page = page_of(folder)
+    assert page.index("Step 100 is identical.") < page.index("<table")
+
+
+def test_no_update_at_all_gives_reasons_and_no_figures_of_nothing(tmp_path):
+    row = matrix_row(0, "q_proj", 100, "float32")
+    empty = {
+        name: None
+        for name in row
+        if BY_NAME[name].family in ("rotation", "shift", "landing", "energy", "spectrum", "path")
+    }
+    page = page_of(write_measurement(tmp_path, [row | empty | {"flags": ["no_update"]}]))
+    assert "Not drawn: Stable rank: no update: every matrix equals its base." in page
+    assert Rows(page).row("no_update")[3] == "1"
+    assert "Overlap with W0" not in page
+
+
+def test_a_missing_null_gives_the_reason_of_the_table(tmp_path):
+    nulls = {name: None for name in BY_NAME if name.startswith("overlap") and "_null" in name}
+    reason = {"null_reason": "stored in bfloat16: D is already rounded"}
+    rows = [row | nulls | reason for row in measurement_rows(storages=("bfloat16",))]
+    assert 'title="stored in bfloat16: D is already rounded"' in page_of(
+        write_measurement(tmp_path, rows)
+    )
+
+
+def test_a_study_row_has_the_planted_numbers(studied):
+    row = Rows(studied).row("opd")
+    assert row[:5] == ["opd | opd", "chain", "100 × 2.0×10⁻⁵ | Σ 0.00200",
+                       "55.1 → 74.2 | ± 1.4", "float32"]  # fmt: skip
+    assert row[5:8] == ["58.7 | null 58.9", "1.16", "0.250"]
+    assert row[-3:] == ["28.0 | null 28.1", "38.0 | null 37.9", "3.20 → 4.00"]
+
+
+def test_bfloat16_rows_leave_out_what_does_not_depend_on_storage(studied):
+    row = next(row for row in Rows(studied).rows if row and row[0] == "bfloat16")
+    assert len(row) == 6
+    assert row[-1] == "6.20 → 7.00 | caution 4/12"
+
+
+def test_one_seed_is_said_plainly_and_equal_budgets_raise_no_caution(studied):
+    assert "One seed: no interval over seeds." in studied
+    assert "budgets" not in studied.split("<h2>Comparison</h2>")[0]
+
+
+def test_stages_are_listed_with_their_accuracy(studied):
+    page = Rows(studied)
+    stages = page.rows.index(["Stages"])
+    assert page.rows[stages + 1][0] == "anchor"
+    assert page.rows[stages + 1][-2] == "55.1 → 74.2 | ± 1.4"
+
+
+def test_two_seeds_show_mean_range_and_each_seed(tmp_path):
+    page = page_of(write_study(tmp_path, (0, 1), ("opd", "sft")))
+    row = Rows(page).row("opd")
+    assert row[6] == "1.22 | 1.16–1.28"
+    assert "One seed" not in page
+    assert "Seed 1: arms at their last step" in page
+    assert "the range over seeds" in page
+
+
+def test_different_starts_are_grouped_and_named(tmp_path):
+    write_study(tmp_path, arms=("opd", "sft"))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["runs"][-1] |= {"w0_digest": "ffffeeee11", "student": "base", "learning_rate_sum": 1.0}
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    page = page_of(tmp_path)
+    heads = [row[0] for row in Rows(page).rows if len(row) == 1]
+    assert heads[:2] == ["From anchor, W0 0a51b2c3", "From base, W0 ffffeeee"]
+    assert "The arms start from 2 different W0." in page
+
+
+def test_differing_budgets_are_cautioned(tmp_path):
+    write_study(tmp_path, arms=("opd", "sft"))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["runs"][-1]["learning_rate_sum"] = 0.006
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    assert "budgets (learning rate × steps) differ between arms" in page_of(tmp_path)
+
+
+def test_an_arm_without_measurement_is_kept_and_said(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["runs"].append(run_record("rlvr", measurement=None, accuracy={}))
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    page = page_of(tmp_path)
+    assert "Not measured, so shown with accuracy alone: rlvr (seed 0)." in page
+    assert 'title="this arm was not measured"' in page
+
+
+def test_warnings_of_measurements_reach_the_study(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    measurement = tmp_path / "seed_0/opd/measurement"
+    write_measurement(measurement, measurement_rows(), warnings=["Step 3 is odd."])
+    assert "opd, seed 0: Step 3 is odd." in page_of(tmp_path)
+
+
+def test_names_are_escaped(tmp_path):
+    name = "<b>$x$ & co</b>"
+    write_study(tmp_path, arms=("opd", "sft"))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["name"] = content["runs"][1]["name"] = name
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    page = page_of(tmp_path)
+    assert name not in page
+    assert html.escape(name) in page
+
+
+def test_rendering_twice_gives_equal_bytes(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    assert page_of(tmp_path) == page_of(tmp_path)
+
+
+def test_a_study_of_five_arms_stays_small(studied):
+    assert len(studied.encode()) < 2_000_000
+    assert all(f">{arm}</h4>" in studied for arm in ARM_SIZES)
+
+
+def test_ids_are_unique(studied):
+    ids = Rows(studied).ids
+    assert len(ids) == len(set(ids)) > 0
+
+
+def test_nothing_is_linked_or_loaded(measured, studied):
+    for page in (measured, studied):
+        assert not re.search(r"(?:src|href)=\"(?!#)", page)
+        assert "http" not in re.sub(r'http-equiv|xmlns(?::xlink)?="[^"]*"', "", page)
+        assert "<script" not in page
+
+
+def test_a_run_with_its_own_page_is_linked(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    render(tmp_path / "seed_0/opd/measurement")
+    assert '<a href="seed_0/opd/measurement/report.html">opd</a>' in page_of(tmp_path)
+
+
+def test_the_glossary_repeats_the_declared_formulas(measured):
+    for entry in glossary():
+        assert (
+            html.escape(entry.column.formula, quote=False) in html.unescape(measured)
+            or html.escape(entry.column.formula) in measured
+        )
+
+
+def test_settings_are_flattened():
+    assert flat({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": "x"}) == [
+        ("a.b", "1"), ("a.c.d", "[1, 2]"), ("e", "x"),
+    ]  # fmt: skip
+
+
+def test_reporting_never_loads_torch():
+    code = "import sys, hodograph.report; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
