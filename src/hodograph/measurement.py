@@ -71,7 +71,7 @@ def measure(
     fingerprint = _fingerprint(trajectory, settings)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
-        return Measurement(to_frame(finished[0]), finished[1])
+        return Measurement(*finished)
     rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress)
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)

@@ -60,15 +60,13 @@ class MeasurementFolder:
         table = table_of(rows)
         write_atomically(self._file(parameter), lambda file: pq.write_table(table, file))
 
-    def finished(self) -> tuple[pa.Table, dict[str, Any]] | None:
+    def finished(self) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Table and summary of this very measurement, if it was finished before."""
-        summary = self.folder / SUMMARY_FILE
-        if not summary.exists():
+        try:
+            matrices, summary = read_measurement(self.folder)
+        except StorageError:
             return None
-        content = json.loads(summary.read_text())
-        if content.get("fingerprint") != self.fingerprint:
-            return None
-        return pq.read_table(self.folder / TABLE_FILE), content
+        return (matrices, summary) if summary.get("fingerprint") == self.fingerprint else None
 
     def finish(self, table: pa.Table, summary: dict[str, Any]) -> None:
         """Write the table, then the summary that vouches for it, and drop the parts."""
