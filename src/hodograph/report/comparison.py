@@ -39,8 +39,8 @@ _MEASURED = (
     _Measured("kappa", "κ", "", significant),
     _Measured("angle_right_mean", "principal angle, mean, right", "degrees", significant),
     _Measured("nss", "NSS", "× 10⁻³", _thousandths),
-    _Measured("overlap_principal_30", "principal overlap, α .3", "%", percent),
-    _Measured("overlap_low_30", "low-magn. overlap, α .3", "%", percent),
+    _Measured("overlap_principal_30", "principal overlap α=.3", "%", percent),
+    _Measured("overlap_low_30", "low-magn. overlap α=.3", "%", percent),
 )
 
 
