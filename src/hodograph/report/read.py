@@ -113,7 +113,7 @@ class Run(_Record):
 
 
 class Study(_Record):
-    """`study.json`: arms and seeds, what they cost and what they reached."""
+    """`study.json`: arms and seeds, what they cost and reached, and the runs that failed."""
 
     name: str
     description: str
@@ -122,6 +122,7 @@ class Study(_Record):
     versions: dict[str, Any]
     notes: list[str]
     runs: list[Run]
+    failures: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

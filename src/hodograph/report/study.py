@@ -36,7 +36,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
     against = sparsity_size_figure(measured) if measured else None
     return {
         "study": study,
-        "warnings": _warnings(arms),
+        "warnings": _warnings(study, arms),
         "notes": [*_cautions(study, groups), *study.notes],
         "comparison": comparison_table(groups, "Arms at their last step"),
         "each_seed": _each_seed(study, arms),
@@ -69,8 +69,9 @@ def _each_seed(study: Study, arms: list[Arm]) -> list[Table]:
     return tables
 
 
-def _warnings(arms: list[Arm]) -> list[str]:
-    return [
+def _warnings(study: Study, arms: list[Arm]) -> list[str]:
+    failed = [f"{run} failed: {why}" for run, why in study.failures.items()]
+    return failed + [
         f"{arm.name}, seed {seed}: {warning}"
         for arm in arms
         for seed, measurement in arm.measurements.items()

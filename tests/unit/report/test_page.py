@@ -189,6 +189,16 @@ def test_warnings_of_measurements_reach_the_study(tmp_path):
     assert "opd, seed 0: Step 3 is odd." in page_of(tmp_path)
 
 
+def test_runs_that_failed_are_said_on_top(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["failures"] = {"seed_0/rlvr": "the loss is not finite"}
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    page = page_of(tmp_path)
+    words = "seed_0/rlvr failed: the loss is not finite"
+    assert page.index(words) < page.index("<table")
+
+
 def test_names_are_escaped(tmp_path):
     name = "<b>$x$ & co</b>"
     write_study(tmp_path, arms=("opd", "sft"))
