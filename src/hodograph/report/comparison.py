@@ -10,7 +10,7 @@ import pandas as pd
 from hodograph.report.glossary import definition
 from hodograph.report.missing import why_missing
 from hodograph.report.names import null_of, storage_free
-from hodograph.report.numbers import DASH, missing, percent, significant
+from hodograph.report.numbers import DASH, accuracy, missing, percent, significant
 from hodograph.report.origins import Arm, Origin
 from hodograph.report.read import Checkpoint, Measurement, Run
 from hodograph.report.series import attention_rows, doubt, trajectory
@@ -112,18 +112,19 @@ def accuracy_cell(runs: Sequence[Run], rows: int = 1) -> Cell:
     starts = [run.accuracy.start for run in runs if run.accuracy.start is not None]
     if not ends and not starts:
         return Cell(DASH, title="accuracy was not evaluated", rows=rows)
-    text = f"{_mean_percent(starts)} → {_mean_percent(ends)}"
+    text = f"{_mean_accuracy(starts)} → {_mean_accuracy(ends)}"
+    title = "" if starts and ends else f"the {'end' if starts else 'start'} was not evaluated; "
     if len(runs) > 1 and ends:
-        return Cell(text, below=(_range(ends, percent),), title="mean; range of the end", rows=rows)
+        return Cell(text, (_range(ends, accuracy),), f"{title}mean; range of the end", rows=rows)
     error = runs[0].accuracy.standard_error
-    return Cell(
-        text, below=() if error is None else (f"± {significant(100 * error, 2)}",), rows=rows,
-        title="" if error is None else "± one standard error over prompts",
-    )  # fmt: skip
+    if error is None:
+        return Cell(text, title=title.removesuffix("; "), rows=rows)
+    below = (f"± {significant(100 * error, 2)}",)
+    return Cell(text, below, f"{title}± one standard error over prompts", rows=rows)
 
 
-def _mean_percent(values: Sequence[float]) -> str:
-    return percent(sum(values) / len(values)) if values else DASH
+def _mean_accuracy(values: Sequence[float]) -> str:
+    return accuracy(sum(values) / len(values)) if values else DASH
 
 
 def _range(values: Sequence[float], write: Callable[[float], str]) -> str:

@@ -45,6 +45,12 @@ def percent(share: float) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+def accuracy(share: float) -> str:
+    """Write an accuracy in per cent to one decimal, and further only to tell it from 0 or 100."""
+    text = f"{100 * share:.1f}"
+    return percent(share) if text in ("0.0", "100.0") else text
+
+
 def count(value: int) -> str:
     """Write an integer with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")

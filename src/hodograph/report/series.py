@@ -57,11 +57,11 @@ def layer_mean(
 def doubt(rows: pd.DataFrame, metric: str) -> str:
     """Say why a mean over these matrices is to be doubted, and in how many; '' where it is not.
 
-    Spectra of the update, and what is read off them, carry the reliability of the storage;
-    principal angles are ill-defined where the update exceeds the gap of W0's spectrum.
+    Spectra of the update, and what is read off them, carry the reliability of the storage. The
+    largest principal angle says little but the gap of W0's spectrum where that is ill-defined.
     """
     family = BY_NAME[metric].family
-    if family == "rotation":
+    if metric in ("angle_left_max", "angle_right_max"):
         hits = rows["flags"].map(lambda flags: flags is not None and "ill_defined" in flags)
         return f"ill_defined {int(hits.sum())}/{len(rows)}" if hits.any() else ""
     if family != "spectrum" and not metric.startswith("sim16_end"):

@@ -12,7 +12,7 @@ from hodograph.report.comparison import (
     comparison_table,
 )
 from hodograph.report.landscapes import heat_map_figures
-from hodograph.report.numbers import DASH, percent
+from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.origins import Arm, Origin, origins, short
 from hodograph.report.read import Run, Study, read_measurement
 from hodograph.report.trajectories import (
@@ -145,4 +145,4 @@ def _greedy_cell(run: Run) -> Cell:
     start, end = run.accuracy.greedy_start, run.accuracy.greedy_end
     if start is None and end is None:
         return Cell(DASH, title="greedy accuracy was not evaluated")
-    return Cell(" → ".join(DASH if value is None else percent(value) for value in (start, end)))
+    return Cell(" → ".join(DASH if value is None else accuracy(value) for value in (start, end)))

@@ -1,6 +1,6 @@
 import pytest
 
-from hodograph.report.numbers import bare, count, percent, quantity, significant
+from hodograph.report.numbers import accuracy, bare, count, percent, quantity, significant
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,13 @@ def test_significant_digits(value, text):
 )
 def test_a_share_is_never_rounded_to_a_0_or_100_it_is_not(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.547, "54.7"), (0.99902, "99.9"), (0.9996, "99.9600"), (1, "100")]
+)
+def test_accuracies_have_one_decimal_unless_that_would_round_them_to_all(share, text):
+    assert accuracy(share) == text
 
 
 def test_missing_values_are_dashes():

@@ -144,6 +144,16 @@ def test_stages_are_listed_with_their_accuracy(studied):
     assert page.rows[stages + 1][-2] == "55.1 → 74.2 | ± 1.4"
 
 
+def test_an_accuracy_without_its_start_says_so(tmp_path):
+    write_study(tmp_path, arms=("opd",))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["runs"][0]["accuracy"] = {"end": 0.5473}
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    page = page_of(tmp_path)
+    assert Rows(page).row("anchor")[-2] == "– → 54.7"
+    assert 'title="the start was not evaluated"' in page
+
+
 def test_two_seeds_show_mean_range_and_each_seed(tmp_path):
     page = page_of(write_study(tmp_path, (0, 1), ("opd", "sft")))
     row = Rows(page).row("opd")

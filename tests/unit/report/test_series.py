@@ -79,5 +79,5 @@ def test_attention_matrices_are_named_and_their_absence_is_said():
 def test_doubt_follows_the_family_of_the_metric():
     rows = frame([0, 1], [1.0, 1.0], reliability=["poor", "caution"], flags=[["ill_defined"], []])
     assert doubt(rows, "stable_rank") == doubt(rows, "sim16_end") == "poor 1/2"
-    assert doubt(rows, "angle_right_mean") == "ill_defined 1/2"
-    assert doubt(rows, "update_norm") == ""
+    assert doubt(rows, "angle_right_max") == "ill_defined 1/2"
+    assert doubt(rows, "angle_right_mean") == doubt(rows, "update_norm") == ""
