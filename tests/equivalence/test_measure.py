@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -87,6 +88,35 @@ def test_bfloat16_rows_equal_measuring_the_rounded_files(pair, tmp_path, write_c
     for name in close:
         if not name.endswith(("_null", "_null_sd")):
             assert seen[name].to_list() == pytest.approx(stored[name].to_list(), abs=0.02)
+
+
+def test_the_fast_way_equals_full_svds(tmp_path, write_checkpoint):
+    generator = torch.Generator().manual_seed(0)
+    names = [f"model.layers.{i}.self_attn.q_proj.weight" for i in range(3)]
+    shapes = [(96, 96), (64, 128), (130, 70)]
+    base = {
+        n: torch.randn(s, generator=generator) * 0.05 for n, s in zip(names, shapes, strict=True)
+    }
+    ends = [
+        {n: w + size * torch.randn(w.shape, generator=generator) for n, w in base.items()}
+        for size in (1e-5, 1e-3)
+    ]
+    folders = [write_checkpoint(tmp_path / f"step_{i}", t) for i, t in enumerate((base, *ends))]
+    fast = measure(folders[0], folders[1:], also_bf16=True).matrices
+    slow = measure(folders[0], folders[1:], also_bf16=True, exact=True).matrices
+    assert set(fast["method"]) == {"gram"}
+    assert set(slow["method"]) == {"svd"}
+    allowed = {"nss": 1e-6, "nss_per_relative_norm": 1e-6}
+    for name in fast.columns:
+        if name.startswith("certificate") or name in ("method", "spectral_gap"):
+            continue
+        for mine, reference in zip(fast[name], slow[name], strict=True):
+            if name.startswith("angle") and name != "angle_k":
+                assert mine == pytest.approx(reference, rel=0, abs=1e-8), name
+            elif isinstance(reference, float) and not pd.isna(reference):
+                assert mine == pytest.approx(reference, rel=allowed.get(name, 1e-9)), name
+            else:
+                assert str(mine) == str(reference) or np.allclose(mine, reference, rtol=1e-9), name
 
 
 def test_wrapped_names_give_the_same_numbers(pair, tmp_path, write_checkpoint):

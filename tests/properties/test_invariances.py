@@ -106,5 +106,7 @@ def test_bounds_hold(shape, seed):
                 slack = 1 / (columns["density"] * shape[0] * shape[1])  # round(alpha m n)
                 assert columns[f"overlap_{alpha}_lower"] - slack <= overlap
                 assert overlap <= columns[f"overlap_{alpha}_upper"] + slack
-    assert sum(columns["energy_left_deciles"]) == pytest.approx(columns["energy_left_64"], rel=1e-9)
+    for side in ("left", "right"):
+        inside = sum(columns[f"energy_{side}_bands"][:8])
+        assert inside == pytest.approx(columns[f"energy_{side}_k"], rel=1e-9)
     assert not pd.isna(columns["relative_norm"])

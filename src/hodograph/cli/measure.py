@@ -26,6 +26,7 @@ def measure(
     angle_k: int = 512,
     mask_rank: int = 64,
     permutations: int = 4,
+    exact: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
@@ -57,6 +58,8 @@ def measure(
         Rank of the part of W0 that the principal mask is cut from.
     permutations
         Draws of the within-matrix permutation null.
+    exact
+        Factor every matrix by a full SVD, the reference, several times slower.
     seed
         Seed of the permutations and of the bootstrap over layers.
     unpaired
@@ -66,7 +69,7 @@ def measure(
     """
     settings = Settings(
         scope=scope, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
-        permutations=permutations, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
+        permutations=permutations, exact=exact, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
         learning_rate=lr,
     )  # fmt: skip
     with entries_bar("measuring") as on_progress:

@@ -1,6 +1,6 @@
 """G6: how much of the update lies in W0's principal subspaces.
 
-M rows, N columns, R = min(M, N).
+M rows, N columns, R = min(M, N), K leading vectors of W0.
 """
 
 from typing import Any
@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.linalg.factor import Factors
+from hodograph.linalg.factors import Factors
+
+BANDS = 8
 
 
 def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int) -> dict[str, Any]:
@@ -20,32 +22,34 @@ def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int)
 
     Args:
         difference_MN: D, not zero.
-        base: every singular vector of W0.
+        base: W0's factors, with max(64, k) vectors where there are so many.
         k: the k of the rotation, used beside 16 and 64.
     """
-    (rows, cols), sides = difference_MN.shape, len(base.sigma_R)
+    rows, cols = difference_MN.shape
     total = float(difference_MN.square().sum())
-    turned_RN, turned_MR = base.u_MK.T @ difference_MN, difference_MN @ base.v_NK
-    core_RR = turned_RN @ base.v_NK
-    by_left_R = turned_RN.square().sum(dim=1) / total
-    by_right_R = turned_MR.square().sum(dim=0) / total
+    turned_KN = base.u_MK.T @ difference_MN
+    by_left_K = turned_KN.square().sum(dim=1) / total
+    by_right_K = (difference_MN @ base.v_NK).square().sum(dim=0) / total
+    core_KK = turned_KN @ base.v_NK
     base_R = base.sigma_R.square() / base.sigma_R.square().sum()
     columns: dict[str, Any] = {}
     for name, wanted in (("16", 16), ("64", 64), ("k", k)):
-        size = min(wanted, sides)
+        size = min(wanted, len(base.sigma_R))
         columns |= {
-            f"energy_left_{name}": float(by_left_R[:size].sum()),
+            f"energy_left_{name}": float(by_left_K[:size].sum()),
             f"energy_left_{name}_isotropic": size / rows,
-            f"energy_right_{name}": float(by_right_R[:size].sum()),
+            f"energy_right_{name}": float(by_right_K[:size].sum()),
             f"energy_right_{name}_isotropic": size / cols,
-            f"energy_both_{name}": float(core_RR[:size, :size].square().sum()) / total,
+            f"energy_both_{name}": float(core_KK[:size, :size].square().sum()) / total,
             f"energy_both_{name}_isotropic": size**2 / (rows * cols),
             f"energy_{name}_base": float(base_R[:size].sum()),
         }
-    columns["energy_left_deciles"] = _deciles(by_left_R)
-    columns["energy_right_deciles"] = _deciles(by_right_R)
+    columns["energy_left_bands"] = _bands(by_left_K[:k])
+    columns["energy_right_bands"] = _bands(by_right_K[:k])
     return columns
 
 
-def _deciles(share_R: Float[Tensor, " R"]) -> list[float]:
-    return [float(part.sum()) for part in torch.tensor_split(share_R, 10)]
+def _bands(share_K: Float[Tensor, " K"]) -> list[float]:
+    """Eighths of the top-k subspace, largest singular values first, then all that lies outside."""
+    inside = [float(part.sum()) for part in torch.tensor_split(share_K, BANDS)]
+    return [*inside, 1 - sum(inside)]

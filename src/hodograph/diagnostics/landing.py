@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.linalg.factor import Factors
+from hodograph.linalg.factors import Factors
 from hodograph.matrices.precision import on_bfloat16_grid, to_bfloat16, visibly_changed
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import ALPHAS

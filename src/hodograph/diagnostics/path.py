@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hodograph.linalg.factor import Factors
+from hodograph.linalg.factors import Factors
 from hodograph.linalg.subspaces import similarity
 
 

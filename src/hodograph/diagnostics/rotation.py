@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.linalg.factor import Factors
+from hodograph.linalg.factors import Factors
 from hodograph.linalg.subspaces import principal_angles
 
 

@@ -16,7 +16,9 @@ from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
 from hodograph.engine.settings import Settings
-from hodograph.linalg.factor import Factors, factor
+from hodograph.linalg.certificates import SHIFT_TARGET, shift_error, subspace_error
+from hodograph.linalg.factor import factor
+from hodograph.linalg.factors import Factors
 from hodograph.matrices.update import Update
 
 Row = dict[str, Any]
@@ -70,19 +72,35 @@ class MatrixPath:
     def _spectral(self, update: Update, base: Factors, seen: Row) -> tuple[Row, TopVectors]:
         rows, cols = update.base_MN.shape
         k = principal_size(rows, cols, self.settings.angle_k)
-        tuned = factor(update.tuned_MN, max(k, 1))
-        change = factor(update.difference_MN, self.settings.similarity_k)
-        rank = change.numerical_rank
-        sigma_1 = float(change.sigma_R[0])
-        columns: Row = {"method": tuned.method, "ill_defined": ill_defined(base, k, sigma_1)}
+        base, tuned = self._compared(update, base, max(k, 1))
+        change = factor(update.difference_MN, self.settings.similarity_k, exact=self.settings.exact)
+        top = TopVectors(change, change.numerical_rank)
+        columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
+        columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
         columns |= rotation(base, tuned, k)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
         columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
         if base.sigma_R[0] > 0:
             columns |= principal_energy(update.difference_MN, base, k)
-        columns |= update_spectrum(change.sigma_R, rank)
+        columns |= update_spectrum(change.sigma_R, top.rank)
         columns |= resolution(update, change.sigma_R, seen["density"])
-        return columns, TopVectors(change, rank)
+        return columns, top
+
+    def _compared(self, update: Update, base: Factors, k: int) -> tuple[Factors, Factors]:
+        """Factors of W0 and W1, both by the reference where the shift between them needs it.
+
+        Two spectra are compared by one method: their errors are then alike.
+        """
+        exact = self.settings.exact or base.method == "svd"
+        tuned = factor(update.tuned_MN, k, exact=exact)
+        error = shift_error(base, tuned)
+        if {base.method, tuned.method} == {"gram"} and (error is None or error <= SHIFT_TARGET):
+            return base, tuned
+        if base.method != "svd":
+            base = self.base = factor(update.base_MN, base.kept, exact=True)
+        if tuned.method != "svd":
+            tuned = factor(update.tuned_MN, k, exact=True)
+        return base, tuned
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
@@ -99,6 +117,19 @@ class MatrixPath:
                 columns["step_cosine"] = float((step_MN * self._step_MN).sum()) / norms
         self._previous_MN, self._step_MN = update.tuned_MN, step_MN
         return columns
+
+
+def _certified(base: Factors, tuned: Factors, top: TopVectors, k: int, kept: int) -> Row:
+    """How the numbers were computed, and bounds on their errors."""
+    methods = {base.method, tuned.method, top.factors.method}
+    columns: Row = {"method": "+".join(sorted(methods))}
+    if k >= 1:
+        columns["certificate_angles"] = subspace_error(base, k) + subspace_error(tuned, k)
+    size = min(kept, top.rank)
+    if size >= 1:
+        columns["certificate_similarity"] = subspace_error(top.factors, size)
+    columns["certificate_spectrum"] = shift_error(base, tuned)
+    return columns
 
 
 def _flags(update: Update, seen: Row) -> list[str]:

@@ -20,6 +20,7 @@ class Settings:
         mask_rank: rank of W0's part that the principal mask is cut from.
         similarity_k: K of Sim_K.
         permutations: draws of the within-matrix permutation null.
+        exact: factor every matrix by a full SVD, the reference.
         seed: of the permutations and the bootstrap.
         unpaired: "error" or "skip" tensors that are not in every checkpoint.
         nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
@@ -32,6 +33,7 @@ class Settings:
     mask_rank: int = 64
     similarity_k: int = 16
     permutations: int = 4
+    exact: bool = False
     seed: int = 0
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"

@@ -23,7 +23,8 @@ from hodograph.diagnostics.visibility import visibility
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Settings
 from hodograph.errors import CheckpointError
-from hodograph.linalg.factor import Factors, factor
+from hodograph.linalg.factor import factor
+from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
 from hodograph.matrices.update import Update, stored_update
@@ -47,7 +48,7 @@ def _measure_block(
     parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
 ) -> list[Row]:
     base_MN = block.of(trajectory.base.read(parameter.name))
-    factors = _factors(base_MN, block)
+    factors = _factors(base_MN, block, settings)
     masks = _masks(base_MN, factors, settings)
     paths: dict[str, MatrixPath] = {}
     rows: list[Row] = []
@@ -65,7 +66,7 @@ def _measure_block(
         for update in _storages(stored, settings):
             path = paths.get(update.storage)
             if path is None:
-                path = MatrixPath(settings, _factors_as(update, base_MN, factors))
+                path = MatrixPath(settings, _factors_as(update, base_MN, factors, settings))
                 paths[update.storage] = path
             path.add(update, dict(seen))
     for path in paths.values():
@@ -73,18 +74,21 @@ def _measure_block(
     return [_with_displacement(row, trajectory, settings) for row in rows]
 
 
-def _factors(base_MN: Tensor, block: Block) -> Factors | None:
-    """All of W0's factors, or None where no spectrum is asked for or possible."""
+def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
+    """W0's factors, or None where no spectrum is asked for or possible."""
     if not block.spectral or not bool(torch.isfinite(base_MN).all()):
         return None
-    return factor(base_MN.float(), min(block.rows, block.cols))
+    k = principal_size(block.rows, block.cols, settings.angle_k)
+    return factor(base_MN.float(), max(k, settings.mask_rank, 64), exact=settings.exact)
 
 
-def _factors_as(update: Update, base_MN: Tensor, factors: Factors | None) -> Factors | None:
+def _factors_as(
+    update: Update, base_MN: Tensor, factors: Factors | None, settings: Settings
+) -> Factors | None:
     """W0's factors in the update's storage; those at hand where it did not round W0."""
     if factors is None or torch.equal(update.base_MN, base_MN.float()):
         return factors
-    return factor(update.base_MN, len(factors.sigma_R))
+    return factor(update.base_MN, factors.kept, exact=settings.exact)
 
 
 def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks:

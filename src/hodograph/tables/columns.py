@@ -14,7 +14,16 @@ from typing import Literal
 import pyarrow as pa
 
 Family = Literal[
-    "identity", "visibility", "size", "rotation", "shift", "landing", "energy", "spectrum", "path"
+    "identity",
+    "certificate",
+    "visibility",
+    "size",
+    "path",
+    "rotation",
+    "shift",
+    "landing",
+    "energy",
+    "spectrum",
 ]
 
 PNT = "Zhu et al., arXiv 2511.08567"
@@ -42,7 +51,10 @@ class Column:
     @property
     def is_metric(self) -> bool:
         """Whether the column is a measured number that a summary averages."""
-        return self.family != "identity" and self.type in (pa.float64(), pa.int64())
+        return self.family not in ("identity", "certificate") and self.type in (
+            pa.float64(),
+            pa.int64(),
+        )
 
 
 def _identity() -> list[Column]:
@@ -59,9 +71,35 @@ def _identity() -> list[Column]:
         column("storage", text, "", "dtype the update is seen in: as stored, or bfloat16"),
         column("rows", whole, "", "output dimension m of the matrix"),
         column("cols", whole, "", "input dimension n of the matrix"),
-        column("method", text, "", "how the spectra were computed"),
         column(
             "flags", pa.list_(text), "", "no_update, sub_ulp, ill_defined, nonfinite, lowered_k"
+        ),
+    ]
+
+
+def _certificate() -> list[Column]:
+    def column(name: str, kind: pa.DataType, unit: str, formula: str) -> Column:
+        return Column(name, kind, unit, formula, OURS, "certificate")
+
+    return [
+        column("method", pa.string(), "", "gram (one tridiagonalisation), svd, or gram+svd"),
+        column(
+            "certificate_angles",
+            pa.float64(),
+            "degrees",
+            "bound on the error of every principal angle: residual over gap, of W0 and W1",
+        ),
+        column(
+            "certificate_similarity",
+            pa.float64(),
+            "degrees",
+            "the same for the update's top-K subspace, which sim16_end compares",
+        ),
+        column(
+            "certificate_spectrum",
+            pa.float64(),
+            "relative",
+            "bound on the relative error of nss",
         ),
     ]
 
@@ -241,10 +279,10 @@ def _energy() -> list[Column]:
     for side in ("left", "right"):
         columns.append(
             Column(
-                f"energy_{side}_deciles",
+                f"energy_{side}_bands",
                 pa.list_(pa.float64()),
                 "share",
-                f"share of ‖D‖²_F by tenth of W0's {side} singular vectors, largest first",
+                f"share of ‖D‖²_F by eighth of W0's top-k {side} singular vectors, then the rest",
                 OURS,
                 "energy",
             )
@@ -301,6 +339,7 @@ def _spectrum() -> list[Column]:
 
 COLUMNS: tuple[Column, ...] = tuple(
     _identity()
+    + _certificate()
     + _visibility()
     + _size()
     + _path()

@@ -6,6 +6,7 @@ from hodograph.tables.columns import COLUMNS
 
 TITLES = {
     "identity": "Which matrix, checkpoint and storage",
+    "certificate": "How it was computed, and how exactly",
     "visibility": "G1 Visibility",
     "size": "G2 Size",
     "path": "G9 Path",

@@ -91,8 +91,9 @@ def test_energy_of_planted_updates(planted):
     assert columns["energy_both_k_isotropic"] == 20 * 20 / (60 * 40)
     squares = [float((40 - i) ** 2) for i in range(40)]
     assert columns["energy_k_base"] == pytest.approx(sum(squares[:20]) / sum(squares))
-    assert columns["energy_left_deciles"] == pytest.approx([1.0] + [0.0] * 9, abs=1e-14)
-    assert columns["energy_right_deciles"][5] == pytest.approx(1.0)
+    # left index 3 is in the second eighth of the top 20, right index 20 just outside
+    assert columns["energy_left_bands"] == pytest.approx([0.0, 1.0] + [0.0] * 7, abs=1e-14)
+    assert columns["energy_right_bands"] == pytest.approx([0.0] * 8 + [1.0], abs=1e-14)
 
 
 def test_w0_itself_has_its_own_share(planted):

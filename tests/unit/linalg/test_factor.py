@@ -1,21 +1,27 @@
 import pytest
 import torch
 
+from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.factor import factor
+from hodograph.linalg.gram import by_gram
+from hodograph.linalg.reference import by_svd
+from hodograph.linalg.subspaces import principal_angles
 
 
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("shape", [(24, 16), (16, 24), (12, 12)])
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_recovers_planted_values_and_vectors(planted, shape, scale):
+def test_recovers_planted_values_and_vectors(planted, shape, scale, exact):
     sigma = [8.0, 4.0, 2.0, 1.0]
     matrix = planted([s * scale for s in sigma], *shape)
-    factors = factor(matrix, 4)
+    factors = factor(matrix, 4, exact=exact)
     expected = torch.tensor(sigma, dtype=torch.float64) * scale
-    assert torch.allclose(factors.sigma_R[:4], expected, rtol=1e-14)
-    assert float(factors.sigma_R[4:].max()) < 1e-14 * scale * 8
+    assert torch.allclose(factors.sigma_R[:4], expected, rtol=1e-13)
+    assert (factors.sigma_R[4:] <= factors.sigma_error_R[4:]).all()
     rebuilt = (factors.u_MK * factors.sigma_R[:4]) @ factors.v_NK.T
-    assert torch.allclose(rebuilt, matrix, rtol=0, atol=1e-14 * 8 * scale)
+    assert torch.allclose(rebuilt, matrix, rtol=0, atol=1e-13 * 8 * scale)
     assert factors.numerical_rank == 4
+    assert factors.method == ("svd" if exact else "gram")
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (5, 1), (1, 1)])
@@ -36,3 +42,62 @@ def test_zero_has_rank_zero():
 def test_asks_for_as_many_vectors_as_there_are():
     assert factor(torch.eye(3), 10).u_MK.shape == (3, 3)
     assert factor(torch.eye(3), 2).leading(1).v_NK.shape == (3, 1)
+
+
+ADVERSARIAL = {
+    "gaussian": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64),
+    "wide": lambda g: torch.randn(40, 90, generator=g, dtype=torch.float64),
+    "rank deficient": lambda g: (
+        torch.randn(60, 5, generator=g, dtype=torch.float64)
+        @ torch.randn(5, 40, generator=g, dtype=torch.float64)
+    ),
+    "repeated values": lambda g: (
+        torch.linalg.qr(torch.randn(50, 40, generator=g, dtype=torch.float64)).Q
+    ),
+    "one outlier": lambda g: (
+        torch.randn(60, 40, generator=g, dtype=torch.float64)
+        + 1e9 * torch.ones(60, 40, dtype=torch.float64)
+    ),
+    "dead rows": lambda g: torch.cat(
+        [torch.randn(30, 40, generator=g, dtype=torch.float64), torch.zeros(30, 40)]
+    ),
+    "subnormal": lambda g: (torch.randn(60, 40, generator=g) * 1e-40).double(),
+    "huge": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64) * 1e30,
+    "tiny": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64) * 1e-30,
+}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_fast_equals_reference_within_its_certificate(name):
+    matrix = ADVERSARIAL[name](torch.Generator().manual_seed(0))
+    reference, fast = by_svd(matrix, 16), factor(matrix, 16)
+    error = (fast.sigma_R - reference.sigma_R).abs()
+    assert (error <= fast.sigma_error_R + reference.sigma_error_R).all()
+    for k in (1, 8, 16):
+        bound = subspace_error(fast, k) + subspace_error(reference, k)
+        if bound < 10:
+            for side in ("u_MK", "v_NK"):
+                mine = getattr(fast.leading(k), side)
+                theirs = getattr(reference.leading(k), side)
+                assert float(principal_angles(theirs, mine).max()) <= bound + 1e-12
+
+
+def test_the_reference_is_taken_where_the_gram_matrix_cannot_vouch():
+    generator = torch.Generator().manual_seed(0)
+    five = ADVERSARIAL["rank deficient"](generator)
+    assert factor(five, 5).method == "gram"
+    assert factor(five, 16).method == "svd"  # eleven vectors of singular values that are zero
+    graded = torch.diag(torch.logspace(0, -9, 30, dtype=torch.float64))
+    assert factor(graded, 3).method == "gram"
+    assert factor(graded, 20).method == "svd"
+
+
+def test_nothing_is_gained_from_the_reference_where_there_is_no_gap():
+    repeated = ADVERSARIAL["repeated values"](torch.Generator().manual_seed(0))
+    factors = factor(repeated, 8)
+    assert factors.method == "gram"
+    assert subspace_error(factors, 8) == 90.0
+
+
+def test_the_gram_way_declines_a_single_row():
+    assert by_gram(torch.ones(1, 4), 1) is None

@@ -1,0 +1,73 @@
+"""How far a computed subspace or spectrum can be from the true one.
+
+N dimension of the space, K of the subspace.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hodograph.linalg.factors import EPS, Factors
+
+ANGLE_TARGET = 1e-6  # degrees
+SHIFT_TARGET = 1e-4  # relative error of the normalized spectral shift
+
+
+def subspace_error(factors: Factors, k: int) -> float:
+    """Bound, in degrees, on the angle between the computed and the true top-k subspace.
+
+    sin <= ‖A V_k - U_k Sigma_k‖_F / (sigma_k - sigma_{k+1}) (Wedin, 1972, to first order in the
+    residual; the other side's residual is zero or of rounding size), plus what the columns lack in
+    orthogonality. 90 where there is no gap.
+    """
+    if factors.kept < k:
+        return 90.0
+    gap = spectral_gap(factors.sigma_R, k)
+    residual = float(factors.residual_K[:k].norm()) + _rounding(factors, k)
+    if gap <= residual:
+        return 90.0
+    skew = max(_skew(factors.u_MK[:, :k]), _skew(factors.v_NK[:, :k]))
+    return min(90.0, math.degrees(math.asin(residual / gap) + skew))
+
+
+def spectral_gap(sigma_R: Float[Tensor, " R"], k: int) -> float:
+    """sigma_k - sigma_{k+1}, the last value being followed by 0."""
+    following = float(sigma_R[k]) if k < len(sigma_R) else 0.0
+    return float(sigma_R[k - 1]) - following
+
+
+def shift_error(base: Factors, tuned: Factors) -> float | None:
+    """Bound on the relative error of ‖sigma(W1) - sigma(W0)‖; None where the shift is zero."""
+    shift = float((tuned.sigma_R - base.sigma_R).norm())
+    if shift == 0:
+        return None
+    return float((base.sigma_error_R + tuned.sigma_error_R).norm()) / shift
+
+
+def reference_would_help(factors: Factors, k: int) -> bool:
+    """Whether a full SVD can be expected to give a better top-k subspace.
+
+    It cannot where the gap alone makes the subspace uncertain: no method in this precision can.
+    """
+    if factors.kept < k:
+        return True
+    error = subspace_error(factors, k)
+    if error <= ANGLE_TARGET:
+        return False
+    gap = spectral_gap(factors.sigma_R, k)
+    attainable = _rounding(factors, k)
+    return gap > attainable and math.degrees(math.asin(attainable / gap)) < error / 10
+
+
+def _rounding(factors: Factors, k: int) -> float:
+    """What rounding alone does to k residuals of the size of sigma_1."""
+    return 2 * EPS * math.sqrt(k) * float(factors.sigma_R[0])
+
+
+def _skew(q_NK: Float[Tensor, "N K"]) -> float:
+    """Half of ‖QᵀQ - 1‖_F: the turn that restoring orthogonality may cost, in radians."""
+    gram_KK = q_NK.T @ q_NK
+    gram_KK.diagonal().sub_(1)
+    return float(torch.linalg.matrix_norm(gram_KK)) / 2

@@ -1,0 +1,117 @@
+"""Every certificate holds, against 40-digit arithmetic."""
+
+import dataclasses
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from hodograph.linalg.certificates import (
+    reference_would_help,
+    shift_error,
+    spectral_gap,
+    subspace_error,
+)
+from hodograph.linalg.gram import by_gram
+from hodograph.linalg.reference import by_svd
+
+METHODS = {"gram": by_gram, "svd": by_svd}
+
+
+def forty_digits(matrix, k):
+    """Singular values, and the top-k right singular vectors as exact as 40 digits make them."""
+    with mpmath.workdps(40):
+        _, sigma, right_h = mpmath.svd_r(mpmath.matrix(matrix.tolist()))
+        order = sorted(range(len(sigma)), key=lambda i: -sigma[i])
+        values = [sigma[i] for i in order]
+        vectors = [[right_h[i, j] for j in range(right_h.cols)] for i in order[:k]]
+    return values, vectors
+
+
+def largest_angle(vectors, computed_NK):
+    """Largest principal angle to the exact subspace, in degrees, by 40-digit residuals."""
+    with mpmath.workdps(40):
+        exact = mpmath.matrix(vectors).T
+        computed = mpmath.matrix(computed_NK.tolist())
+        # orthonormalise what was computed, so that only the subspace is judged
+        q, _ = mpmath.qr(computed, mode="skinny")
+        sines = mpmath.svd_r(q - exact * (exact.T * q), compute_uv=False)
+        return float(mpmath.degrees(mpmath.asin(min(max(sines), 1))))
+
+
+def with_gap(gap, seed, size=14, k=5, ratio=30.0):
+    """A matrix whose k-th and k+1-th singular values differ by `gap`."""
+    generator = np.random.default_rng(seed)
+    left, right = (np.linalg.qr(generator.standard_normal((size, size)))[0] for _ in range(2))
+    sigma = np.linspace(ratio, 1.0, size)
+    sigma[k] = sigma[k - 1] - gap
+    sigma[k + 1 :] = np.linspace(sigma[k] * 0.8, 1.0, size - k - 1)
+    return torch.from_numpy(left * sigma @ right.T)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("gap", [1.0, 1e-2, 1e-5, 1e-8])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_subspace_certificates_hold(method, gap, seed):
+    matrix = with_gap(gap, seed)
+    factors = METHODS[method](matrix, 5)
+    _, vectors = forty_digits(matrix, 5)
+    bound = subspace_error(factors, 5)
+    assert largest_angle(vectors, factors.v_NK) <= bound
+    assert bound < 1e4 * math.degrees(1e-15 * 30 / gap)  # and is of use
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("ratio", [2.0, 1e3, 1e6])
+def test_spectrum_certificates_hold(method, ratio):
+    matrix = with_gap(ratio * 1e-2, seed=3, ratio=ratio)
+    factors = METHODS[method](matrix, 5)
+    values, _ = forty_digits(matrix, 1)
+    with mpmath.workdps(40):
+        errors = [
+            abs(mpmath.mpf(float(s)) - v) for s, v in zip(factors.sigma_R, values, strict=True)
+        ]
+    for error, bound in zip(errors, factors.sigma_error_R.tolist(), strict=True):
+        assert float(error) <= bound
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1e-2, 1e-5, 1e-8])
+def test_shift_certificates_hold(method, size):
+    base = with_gap(0.5, seed=4)
+    step = torch.from_numpy(np.random.default_rng(5).standard_normal((14, 14)))
+    tuned = base + size * step
+    before, after = METHODS[method](base, 1), METHODS[method](tuned, 1)
+    (exact_before, _), (exact_after, _) = forty_digits(base, 1), forty_digits(tuned, 1)
+    with mpmath.workdps(40):
+        pairs = zip(exact_before, exact_after, strict=True)
+        exact = float(mpmath.sqrt(sum((b - a) ** 2 for b, a in pairs)))
+    computed = float((after.sigma_R - before.sigma_R).norm())
+    assert abs(computed - exact) <= shift_error(before, after) * computed
+
+
+def test_no_shift_has_no_relative_error():
+    factors = by_svd(torch.eye(3), 1)
+    assert shift_error(factors, factors) is None
+
+
+def test_a_damaged_factorisation_is_refused():
+    matrix = with_gap(1.0, seed=0)
+    sound = by_gram(matrix, 5)
+    assert not reference_would_help(sound, 5)
+    turned = sound.v_NK.clone()
+    turned[:, 4] += 1e-6 * torch.from_numpy(np.random.default_rng(0).standard_normal(14))
+    residual = (matrix.double() @ turned - sound.u_MK * sound.sigma_R[:5]).norm(dim=0)
+    damaged = dataclasses.replace(sound, v_NK=turned, residual_K=residual)
+    assert subspace_error(damaged, 5) > 1e-6
+    assert reference_would_help(damaged, 5)
+
+
+def test_gap_and_missing_vectors():
+    factors = by_svd(torch.diag(torch.tensor([3.0, 2.0, 0.5])), 2)
+    assert spectral_gap(factors.sigma_R, 2) == 1.5
+    assert spectral_gap(factors.sigma_R, 3) == 0.5
+    assert subspace_error(factors, 3) == 90.0
+    assert reference_would_help(factors, 3)
