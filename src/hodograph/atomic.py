@@ -21,6 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        _sync(temporary)
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -31,7 +32,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write one JSON document atomically, keys in the order given."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text))
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, in UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _sync(path: Path) -> None:
+    """Wait until the file is on the disk: a rename must not outrun its content."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

@@ -97,7 +97,7 @@ def _summary(
         "base": {
             "path": str(trajectory.base.path),
             "digest": trajectory.base.digest(),
-            "dtype": "+".join(trajectory.base.dtypes),
+            "dtype": _dtypes(trajectory.base),
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
@@ -116,7 +116,7 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
         found.append("No optimizer step is known; the checkpoints are numbered 1, 2, ...")
     for checkpoint in trajectory.tuned:
         if checkpoint.dtypes != trajectory.base.dtypes:
-            mine, theirs = "+".join(trajectory.base.dtypes), "+".join(checkpoint.dtypes)
+            mine, theirs = _dtypes(trajectory.base), _dtypes(checkpoint)
             found.append(f"{checkpoint.path} is stored in {theirs}, the base in {mine}.")
     for step, group in matrices.groupby("step"):
         if (group["update_norm"] == 0).all():
@@ -125,6 +125,11 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
             count = int((group["nonfinite"] > 0).sum())
             found.append(f"Step {step}: {count} rows hold NaN or infinity and have no spectrum.")
     return found
+
+
+def _dtypes(checkpoint: Checkpoint) -> str:
+    names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+    return " and ".join(names.get(dtype, dtype.lower()) for dtype in checkpoint.dtypes)
 
 
 def versions() -> dict[str, str]:

@@ -55,10 +55,15 @@ class _Shown:
         self._weights = {task.name: task.weight for task in tasks}
         self._parts = dict.fromkeys(self._weights, 0.0)
         self._bars: dict[str, TaskID] = {}
+        self._ended: set[str] = set()
         self._whole = progress.add_task("whole study", total=sum(self._weights.values()))
 
     def on_event(self, event: Event) -> None:
         """Move the task's bar and the whole's."""
+        if event.task in self._ended:
+            return  # a message of a worker that came after its result
+        if event.ended:
+            self._ended.add(event.task)
         if event.task not in self._bars:
             self._bars[event.task] = self._progress.add_task(event.task, total=event.total)
         bar = self._bars[event.task]
