@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hodograph.diagnostics.energy import principal_energy
-from hodograph.diagnostics.landing import landing, masks_of
+from hodograph.diagnostics.landing import landing
+from hodograph.diagnostics.masks import masks_of
 from hodograph.diagnostics.rotation import principal_size, rotation
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size

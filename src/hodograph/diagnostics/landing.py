@@ -1,21 +1,19 @@
 """G5: where visible updates land, against masks of W0 and against a permuted update.
 
-M rows, N columns.
+M rows, N columns, E = M N entries.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from hodograph.linalg.factors import Factors
-from hodograph.matrices.precision import on_bfloat16_grid, to_bfloat16, visibly_changed
+from hodograph.diagnostics.masks import Masks
+from hodograph.matrices.bits import bits_of, changed_bits
+from hodograph.matrices.precision import on_bfloat16_grid
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import ALPHAS
-
-Masks = dict[str, Float[Tensor, "M N"]]
 
 
 @dataclass(frozen=True)
@@ -26,36 +24,6 @@ class Permutations:
     seed: int
 
 
-def membership(score_MN: Float[Tensor, "M N"], share: float) -> Float[Tensor, "M N"]:
-    """Membership in the smallest `share` of the scores: exactly round(share m n) entries.
-
-    Entries tied at the threshold share what is left of the count equally, so that the order in
-    memory does not matter.
-    """
-    wanted = round(share * score_MN.numel())
-    if wanted == 0:
-        return torch.zeros_like(score_MN)
-    threshold = torch.kthvalue(score_MN.flatten(), wanted).values
-    below_MN, tied_MN = score_MN < threshold, score_MN == threshold
-    fraction = (wanted - int(below_MN.sum())) / int(tied_MN.sum())
-    return below_MN.to(score_MN.dtype) + fraction * tied_MN
-
-
-def masks_of(base_MN: Float[Tensor, "M N"], base: Factors, rank: int) -> Masks:
-    """Principal and low-magnitude masks of W0, by name `principal_30`, `low_30`, ...
-
-    principal: the largest entries of |rank-r part of W0|; low: the smallest of |W0| in bfloat16.
-    """
-    top = base.leading(rank)
-    part_MN = ((top.u_MK * top.sigma_R[:rank]) @ top.v_NK.T).abs()
-    low_MN = to_bfloat16(base_MN).abs().double()
-    masks = {}
-    for alpha in ALPHAS:
-        masks[f"principal_{alpha}"] = membership(-part_MN, alpha / 100)
-        masks[f"low_{alpha}"] = membership(low_MN, alpha / 100)
-    return masks
-
-
 def landing(update: Update, masks: Masks) -> dict[str, Any]:
     """Share of the visibly changed entries inside each mask, with its bounds and lift.
 
@@ -63,19 +31,18 @@ def landing(update: Update, masks: Masks) -> dict[str, Any]:
         update: as stored; the change is looked at in bfloat16.
         masks: those of its base.
     """
-    changed_MN = visibly_changed(update.base_MN, update.tuned_MN)
-    overlaps = _overlaps(changed_MN, masks)
+    changed_E = changed_bits(bits_of(update.base_MN), bits_of(update.tuned_MN))
+    overlaps = masks.overlaps(changed_E)
     if overlaps is None:
         return {}
-    density = float(changed_MN.double().mean())
-    columns: dict[str, Any] = dict(overlaps)
+    density = float(changed_E.mean())
+    columns: dict[str, Any] = {f"overlap_{name}": share for name, share in overlaps.items()}
     for alpha in ALPHAS:
         share = alpha / 100
         columns[f"overlap_{alpha}_lower"] = max(0.0, 1 - (1 - share) / density)
         columns[f"overlap_{alpha}_upper"] = min(1.0, share / density)
         for mask in ("principal", "low"):
-            name = f"overlap_{mask}_{alpha}"
-            columns[f"{name}_lift"] = overlaps[name] / share
+            columns[f"overlap_{mask}_{alpha}_lift"] = overlaps[f"{mask}_{alpha}"] / share
     return columns
 
 
@@ -90,14 +57,15 @@ def permutation_null(
     if reason is not None:
         return {"null_reason": reason}
     generator = torch.Generator().manual_seed(permutations.seed)
-    flat, shape = (update.tuned_MN - update.base_MN).flatten(), update.base_MN.shape
+    base_E, base_bits = update.base_MN.flatten(), bits_of(update.base_MN)
+    step_E = update.tuned_MN.flatten() - base_E
     drawn: list[dict[str, float]] = []
     for _ in range(permutations.count):
-        order = torch.randperm(len(flat), generator=generator)
-        tuned_MN = update.base_MN + flat[order].reshape(shape)
-        changed_MN = visibly_changed(update.base_MN, tuned_MN)
-        sparsity = 1 - float(changed_MN.double().mean())
-        drawn.append({"update_sparsity": sparsity} | (_overlaps(changed_MN, masks) or {}))
+        order_E = torch.randperm(len(step_E), generator=generator)
+        changed_E = changed_bits(base_bits, bits_of(base_E + step_E[order_E]))
+        overlaps = masks.overlaps(changed_E) or {}
+        draw = {f"overlap_{name}": share for name, share in overlaps.items()}
+        drawn.append(draw | {"update_sparsity": 1 - float(changed_E.mean())})
     return _moments(drawn)
 
 
@@ -112,20 +80,11 @@ def null_reason(update: Update) -> str | None:
     return None
 
 
-def _overlaps(changed_MN: Tensor, masks: Masks) -> dict[str, float] | None:
-    total = int(changed_MN.sum())
-    if total == 0:
-        return None
-    return {
-        f"overlap_{name}": float(mask[changed_MN].sum()) / total for name, mask in masks.items()
-    }
-
-
 def _moments(drawn: list[dict[str, float]]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in sorted({name for draw in drawn for name in draw}):
-        values = torch.tensor([draw[name] for draw in drawn if name in draw], dtype=torch.float64)
+        values = np.array([draw[name] for draw in drawn if name in draw])
         columns[f"{name}_null"] = float(values.mean())
         if name != "update_sparsity" and len(values) > 1:
-            columns[f"{name}_null_sd"] = float(values.std())
+            columns[f"{name}_null_sd"] = float(values.std(ddof=1))
     return columns

@@ -9,14 +9,8 @@ import torch
 from torch import Tensor
 
 from hodograph.checkpoints import Checkpoint, Trajectory
-from hodograph.diagnostics.landing import (
-    Masks,
-    Permutations,
-    landing,
-    masks_of,
-    null_reason,
-    permutation_null,
-)
+from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
+from hodograph.diagnostics.masks import Masks, masks_of
 from hodograph.diagnostics.path import displacement
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import visibility
@@ -61,7 +55,7 @@ def _measure_block(
             _refuse_nonfinite(parameter, checkpoint, base_MN, settings)
             rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
             continue
-        if factors is not None:
+        if masks is not None:
             seen |= _landed(stored, masks, seen, settings)
         for update in _storages(stored, settings):
             path = paths.get(update.storage)
@@ -91,9 +85,9 @@ def _factors_as(
     return factor(update.base_MN, factors.kept, exact=settings.exact)
 
 
-def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks:
+def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks | None:
     if factors is None:
-        return {}
+        return None
     rows, cols = base_MN.shape
     rank = max(1, principal_size(rows, cols, settings.mask_rank))
     return masks_of(base_MN.float(), factors, rank)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+
+from hodograph.matrices.bits import PIECE, bits_of, changed_bits, take_census
+
+
+def every_finite_bfloat16():
+    bits = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16)
+    values = bits.view(torch.bfloat16).float()
+    return values[torch.isfinite(values)]
+
+
+def changed(base, tuned):
+    return changed_bits(bits_of(base), bits_of(tuned))
+
+
+def test_stored_bfloat16_is_not_copied():
+    weights = torch.randn(5, 4).to(torch.bfloat16)
+    assert bits_of(weights).ctypes.data == weights.data_ptr()
+    assert np.array_equal(bits_of(weights.float()), bits_of(weights))
+
+
+def test_neighbours_are_one_ulp_apart_over_the_whole_line():
+    values = every_finite_bfloat16().unique()  # -0 and +0 are one number
+    census = take_census(bits_of(values[:-1]), bits_of(values[1:]))
+    assert census.moves.tolist() == [0, len(values) - 1] + [0] * 8
+
+
+@pytest.mark.parametrize("eta", [1e-6, 1e-3, 2**-8 * 0.999])
+def test_any_relative_tolerance_below_an_ulp_gives_the_same_answer(eta):
+    values = every_finite_bfloat16().unique().double()
+    a, b = values[:-1], values[1:]
+    tolerant = (a - b).abs() > eta * torch.maximum(a.abs(), b.abs())
+    assert np.array_equal(tolerant.numpy(), changed(a.float(), b.float()))
+    assert not changed(a.float(), a.float()).any()
+
+
+def test_both_zeros_are_one_number():
+    assert not changed(torch.tensor([0.0, -0.0]), torch.tensor([-0.0, 0.0])).any()
+    assert changed(torch.tensor([0.0, -0.0]), torch.tensor([1e-40, 1.0])).all()
+
+
+def test_the_census_of_many_pieces_is_that_of_plain_definitions():
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(2 * PIECE + 77, generator=generator) * 0.02
+    base[::1000] = 0.0
+    tuned = base + torch.randn(len(base), generator=generator) * 1e-4
+    census = take_census(bits_of(base), bits_of(tuned))
+    a, b = base.to(torch.bfloat16), tuned.to(torch.bfloat16)
+    magnitude = a.abs().view(torch.int16).long()
+    assert np.array_equal(census.entries, torch.bincount(magnitude, minlength=1 << 15).numpy())
+    moved = magnitude[a != b]
+    assert np.array_equal(census.changed, torch.bincount(moved, minlength=1 << 15).numpy())
+    assert census.sign_flips == int((a.double() * b.double() < 0).sum())
+    assert census.moves.sum() == len(base)
+    assert np.array_equal(changed(base, tuned), (a != b).numpy())
+
+
+def test_nothing_is_counted_in_nothing():
+    assert take_census(bits_of(torch.empty(0)), bits_of(torch.empty(0))).moves.sum() == 0
+    assert changed(torch.empty(0), torch.empty(0)).shape == (0,)
