@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
@@ -82,11 +83,11 @@ class Examiner:
 
     def _inputs(self, examples: list[Example]) -> BatchEncoding:
         prompts: list[Any] = [example.prompt for example in examples]
-        options: Any = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
-        if isinstance(prompts[0], str):
-            return self.tokenizer(prompts, **options)
-        template: Any = self.tokenizer.apply_chat_template  # returns strings, lists or this
-        return template(prompts, add_generation_prompt=True, return_dict=True, **options)
+        encode: Any = self.tokenizer  # the template's declared type is a union of six
+        if not isinstance(prompts[0], str):
+            encode = partial(encode.apply_chat_template, add_generation_prompt=True)
+        ids = {"input_ids": encode(prompts)["input_ids"]}
+        return self.tokenizer.pad(ids, padding_side="left", return_tensors="pt")
 
     def _generation(self, model: PreTrainedModel, temperature: float | None) -> GenerationConfig:
         sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0}

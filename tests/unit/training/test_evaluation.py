@@ -105,13 +105,18 @@ def test_every_declared_end_of_text_ends_a_completion(model: PreTrainedModel) ->
 
 def test_chat_prompts_go_through_the_tokenizers_template(model: PreTrainedModel) -> None:
     tokenizer = open_tokenizer(SETTINGS)
+    tokenizer.padding_side = "right"  # as in many a published tokenizer
     tokenizer.chat_template = (
-        "{% for m in messages %}{{ '>' + (m['content'] | length | string) }}{% endfor %}="
+        "{% for m in messages %}{{ '>' * (m['content'] | length - 60) }}{% endfor %}="
     )
     settings = ReasoningGymTask(type="reasoning_gym", dataset="chain_sum")
     task = open_task(settings)
     asks = Examiner(task, tokenizer, task.evaluation(0, 3), 1.0, 2, 7, 2)
-    lengths = [len(str(e.prompt[0]["content"])) for e in asks.examples]
-    shown = tokenizer.batch_decode(asks._inputs(asks.examples)["input_ids"])
-    assert [text.replace("<pad>", "") for text in shown] == [f">{n}=" for n in lengths]
+    lengths = [len(str(e.prompt[0]["content"])) - 60 for e in asks.examples]
+    assert len(set(lengths)) > 1
+    inputs = asks._inputs(asks.examples)
+    assert inputs["attention_mask"].sum(dim=1).tolist() == [n + 1 for n in lengths]
+    assert inputs["attention_mask"][:, -1].tolist() == [1, 1, 1]  # padded on the left
+    shown = tokenizer.batch_decode(inputs["input_ids"], skip_special_tokens=True)
+    assert shown == [">" * n + "=" for n in lengths]
     assert asks.examine(model, 0).prompts == 3
