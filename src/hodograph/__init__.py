@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hodograph.measurement import Measurement, measure
+    from hodograph.measurement import Measurement, measure, plan_measurement
 
-__all__ = ["Measurement", "measure"]
+__all__ = ["Measurement", "measure", "plan_measurement"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,9 @@ import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
 from hodograph.engine.local import Progress, run
+from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
+from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
 from hodograph.tables.store import MeasurementFolder, MemoryParts, table_of, to_frame
 from hodograph.tables.summary import summarise, with_energy_share
@@ -41,6 +43,7 @@ def measure(
     steps: Sequence[int] | None = None,
     out: str | Path | None = None,
     settings: Settings | None = None,
+    workers: int = 1,
     on_progress: Progress = lambda done, total, name: None,
     **changed: Any,
 ) -> Measurement:
@@ -55,6 +58,8 @@ def measure(
         out: folder for matrices.parquet and summary.json. Finished matrices are kept there, so
             that the same call goes on after an interruption and a finished one returns at once.
         settings: all settings at once; or name single ones, as in `scope="attention"`.
+        workers: processes, one thread each; the numbers are bitwise the same for any number. With
+            more than one, call this below `if __name__ == "__main__":` in a script.
         on_progress: called with entries done, entries in all, and the parameter in work.
         **changed: fields of Settings.
 
@@ -65,6 +70,8 @@ def measure(
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
+    if workers < 1:
+        raise SettingsError(f"workers is {workers}; it must be at least 1.")
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = open_trajectory(base, paths, steps)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
@@ -72,7 +79,7 @@ def measure(
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
         return Measurement(*finished)
-    rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress)
+    rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress, workers)
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
     summary = _summary(trajectory, parameters, skipped, settings, matrices)
@@ -80,6 +87,26 @@ def measure(
     if folder is not None:
         folder.finish(table, summary)
     return Measurement(matrices, summary)
+
+
+def plan_measurement(
+    base: str | Path,
+    tuned: str | Path | Sequence[str | Path],
+    *,
+    steps: Sequence[int] | None = None,
+    settings: Settings | None = None,
+    workers: int = 1,
+) -> Plan:
+    """What `measure` with the same arguments will read, need and take; no weight is read.
+
+    Raises:
+        CheckpointError, PairingError, SettingsError: as `measure` would.
+    """
+    settings = settings or Settings()
+    paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
+    trajectory = open_trajectory(base, paths, steps)
+    parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
+    return plan(parameters, trajectory, settings, workers)
 
 
 def _summary(
@@ -121,6 +148,8 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
     for step, group in matrices.groupby("step"):
         if (group["update_norm"] == 0).all():
             found.append(f"Step {step} is identical to the base in every matrix of the scope.")
+        elif (group["update_sparsity"] == 1).all():
+            found.append(f"Step {step}: no weight of the scope visibly changes in bfloat16.")
         if int(group["nonfinite"].sum()):
             count = int((group["nonfinite"] > 0).sum())
             found.append(f"Step {step}: {count} rows hold NaN or infinity and have no spectrum.")

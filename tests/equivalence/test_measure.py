@@ -40,6 +40,23 @@ def test_the_minimal_example_equals_the_library(pair):
             assert matrices.loc[name, column] == pytest.approx(value, rel=1e-9, abs=1e-12), column
 
 
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, write_checkpoint, layered):
+    base, tuned, end = (
+        write_checkpoint(tmp_path / f"step_{i}", layered(i, layers=4)) for i in range(3)
+    )
+    serial = measure(base, [tuned, end], also_bf16=True)
+    parallel = measure(base, [tuned, end], also_bf16=True, workers=3)
+    pd.testing.assert_frame_equal(serial.matrices, parallel.matrices, check_exact=True)
+    assert serial.summary == parallel.summary
+
+
+def test_only_sparsity_is_the_same_sparsity(pair):
+    whole, only = measure(*pair).matrices, measure(*pair, only="sparsity").matrices
+    for name in ("parameter", "storage", "update_sparsity", "density"):
+        assert whole[name].to_list() == only[name].to_list()
+    assert only["stable_rank"].isna().all()
+
+
 def test_sharded_equals_single(pair, tmp_path):
     tensors = load_file(pair[1] / "model.safetensors")
     shards = tmp_path / "sharded" / "step_5"

@@ -13,18 +13,28 @@ SOURCE = ROOT / "src" / "hodograph"
 LAYERS = {  # a folder, and what of hodograph it may import
     "errors": set(),
     "atomic": {"errors"},
+    "processes": set(),
     "linalg": set(),
     "checkpoints": {"errors"},
     "matrices": {"errors", "checkpoints"},
     "tables": {"errors", "atomic"},
     "diagnostics": {"linalg", "matrices", "tables"},
-    "engine": {"errors", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
+    "engine": {"errors", "processes", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
     "measurement": {"errors", "checkpoints", "matrices", "engine", "tables"},
     "report": {"errors", "atomic", "tables"},
     "recipes": {"errors"},
     "tasks": {"errors", "recipes"},
     "training": {"errors", "atomic", "recipes", "tasks", "checkpoints"},
-    "studies": {"errors", "atomic", "recipes", "training", "engine", "measurement", "tables"},
+    "studies": {
+        "errors",
+        "atomic",
+        "processes",
+        "recipes",
+        "training",
+        "engine",
+        "measurement",
+        "tables",
+    },
 }
 HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}
 

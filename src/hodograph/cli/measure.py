@@ -1,26 +1,40 @@
 """`hodograph measure`: checkpoints in, table, summary and page out."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from hodograph.cli.printed import print_measurement
+from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
-from hodograph.engine.settings import Nonfinite, Settings
+from hodograph.engine.settings import Nonfinite, Only, Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.measurement import measure as measure_checkpoints
+from hodograph.measurement import plan_measurement
 from hodograph.report.page import render_measurement
+
+WORTH_PROCESSES = 20.0  # seconds; starting workers takes a few
+
+
+class Asked(TypedDict):
+    """What planning and measuring are both given."""
+
+    steps: list[int] | None
+    settings: Settings
 
 
 def measure(
     base: Path,
     *tuned: Path,
-    out: Path,
+    out: Path | None = None,
+    plan: Annotated[bool, Parameter(negative="")] = False,
+    workers: int | None = None,
     steps: str | None = None,
     scope: Scope = "linear",
+    only: Only = "everything",
     also_bf16: Annotated[bool, Parameter(negative="")] = False,
     lr: float | None = None,
     angle_k: int = 512,
@@ -44,10 +58,17 @@ def measure(
         Later checkpoints; steps are read from names like checkpoint-120 or step_120.
     out
         Folder for matrices.parquet, summary.json and report.html.
+    plan
+        Print what would be read, needed and taken, and run nothing.
+    workers
+        Processes, one thread each; by default one a core where the plan exceeds 20 seconds. The
+        numbers are bitwise the same for any number.
     steps
         Optimizer step of each TUNED, separated by commas.
     scope
         linear (q, k, v, o, gate, up, down), attention (q, k, v, o) or all.
+    only
+        everything, or sparsity alone at the speed of reading.
     also_bf16
         Add rows of what bfloat16 storage would show.
     lr
@@ -68,13 +89,22 @@ def measure(
         error, or skip the spectra of matrices with NaN or infinity.
     """
     settings = Settings(
-        scope=scope, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
+        scope=scope, only=only, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
         permutations=permutations, exact=exact, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
         learning_rate=lr,
     )  # fmt: skip
+    asked: Asked = {"steps": _numbers(steps), "settings": settings}
+    ahead = plan_measurement(base, tuned, **asked, workers=workers or os.cpu_count() or 1)
+    if plan:
+        print_plan(Console(), ahead)
+        return
+    if out is None:
+        raise SettingsError("measure needs --out, the folder for its results.")
+    if workers is None:
+        workers = ahead.workers if ahead.seconds > WORTH_PROCESSES else 1
     with entries_bar("measuring") as on_progress:
         measurement = measure_checkpoints(
-            base, tuned, steps=_numbers(steps), out=out, settings=settings, on_progress=on_progress
+            base, tuned, **asked, out=out, workers=workers, on_progress=on_progress
         )
     print_measurement(Console(), measurement, render_measurement(out))
 

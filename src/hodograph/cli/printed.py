@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
+from hodograph.engine.plan import Plan
 from hodograph.measurement import Measurement
+
+SHOWN_UNITS = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,27 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print what a measurement will read, need and take, and its largest units."""
+    table = Table(title="plan", box=None, pad_edge=False, title_justify="left", show_header=False)
+    for label, value in (
+        ("units (stored parameters)", f"{len(plan.units)}"),
+        ("matrices", f"{plan.matrices}"),
+        ("to read", decimal(plan.bytes_to_read)),
+        ("workers, one thread each", f"{plan.workers}"),
+        ("time, estimated", f"{plan.seconds:.0f} s"),
+        ("memory a worker, estimated", f"{decimal(plan.memory)} and 0.4 GB for the libraries"),
+    ):
+        table.add_row(label, value)
+    console.print(table)
+    console.print("largest units first:")
+    for unit in plan.units[:SHOWN_UNITS]:
+        shapes = ", ".join(f"{b.module} {b.rows} x {b.cols}" for b in unit.blocks)
+        console.print(f"  {unit.name}: {shapes}", highlight=False)
+    if len(plan.units) > SHOWN_UNITS:
+        console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
 
 
 def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:

@@ -1,15 +1,21 @@
 """Running a measurement on this machine: unit after unit, each kept as one atomic part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
 from hodograph.checkpoints import Trajectory
+from hodograph.engine import worker
 from hodograph.engine.matrix import Row
+from hodograph.engine.plan import largest_first
 from hodograph.engine.settings import Settings
-from hodograph.engine.worker import measure_parameter
+from hodograph.errors import StorageError
 from hodograph.matrices.pairing import Parameter
+from hodograph.processes import one_thread, worker_pool
 
 Progress = Callable[[int, int, str], None]
+Measured = Iterator[tuple[Parameter, list[Row]]]
 
 
 class Parts(Protocol):
@@ -22,28 +28,55 @@ class Parts(Protocol):
         """Keep a finished unit."""
 
 
-def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """Units in the order of work, from headers alone."""
-    return sorted(parameters, key=lambda unit: (-unit.entries, unit.name))
-
-
 def run(
     parameters: Sequence[Parameter],
     trajectory: Trajectory,
     settings: Settings,
     parts: Parts,
     on_progress: Progress,
+    workers: int = 1,
 ) -> list[Row]:
-    """Measure every unit that is not kept yet, and return the rows of all, in name order."""
-    total = sum(unit.entries for unit in parameters)
-    done, rows = 0, {}
-    for unit in largest_first(parameters):
-        on_progress(done, total, unit.name)
-        kept = parts.load(unit.name)
-        if kept is None:
-            kept = measure_parameter(unit, trajectory, settings)
-            parts.store(unit.name, kept)
-        rows[unit.name] = kept
-        done += unit.entries
+    """Measure every unit that is not kept yet, and return the rows of all, in name order.
+
+    The rows are bitwise the same for any number of workers: each unit is computed on one thread.
+
+    Raises:
+        StorageError: a worker process was killed; what was finished is kept.
+    """
+    total, done = sum(unit.entries for unit in parameters), 0
+    rows = {unit.name: kept for unit in parameters if (kept := parts.load(unit.name)) is not None}
+    missing = largest_first([unit for unit in parameters if unit.name not in rows])
+    done = total - sum(unit.entries for unit in missing)
     on_progress(done, total, "")
+    few = workers == 1 or len(missing) < 2
+    measured = _serial if few else _in_processes
+    for unit, found in measured(missing, trajectory, settings, min(workers, len(missing))):
+        parts.store(unit.name, found)
+        rows[unit.name] = found
+        done += unit.entries
+        on_progress(done, total, unit.name)
     return [row for name in sorted(rows) for row in rows[name]]
+
+
+def _serial(
+    units: list[Parameter], trajectory: Trajectory, settings: Settings, workers: int
+) -> Measured:
+    for unit in units:
+        with one_thread():
+            rows = worker.measure_parameter(unit, trajectory, settings)
+        yield unit, rows
+
+
+def _in_processes(
+    units: list[Parameter], trajectory: Trajectory, settings: Settings, workers: int
+) -> Measured:
+    with worker_pool(workers, worker.prepare, trajectory, settings) as pool:
+        futures = {pool.submit(worker.measure_prepared, unit): unit for unit in units}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool as error:
+                raise StorageError(
+                    "a worker process was killed, perhaps for memory.\n"
+                    "  Run the same command again with fewer --workers; what was finished is kept."
+                ) from error

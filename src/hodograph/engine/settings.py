@@ -7,6 +7,7 @@ from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 
 Nonfinite = Literal["error", "skip"]
+Only = Literal["everything", "sparsity"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Settings:
 
     Attributes:
         scope: "linear" (q, k, v, o, gate, up, down), "attention" (q, k, v, o) or "all".
+        only: "sparsity" counts visible changes and nothing else, at the speed of reading.
         also_bf16: add rows of what bfloat16 storage would show.
         angle_k: largest dimension of the principal subspaces; at most half of a side is used.
         mask_rank: rank of W0's part that the principal mask is cut from.
@@ -28,6 +30,7 @@ class Settings:
     """
 
     scope: Scope = "linear"
+    only: Only = "everything"
     also_bf16: bool = False
     angle_k: int = 512
     mask_rank: int = 64

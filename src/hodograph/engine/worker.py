@@ -13,7 +13,7 @@ from hodograph.diagnostics.landing import Permutations, landing, null_reason, pe
 from hodograph.diagnostics.masks import Masks, masks_of
 from hodograph.diagnostics.path import displacement
 from hodograph.diagnostics.rotation import principal_size
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import sparsity, visibility
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Settings
 from hodograph.errors import CheckpointError
@@ -21,7 +21,9 @@ from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
-from hodograph.matrices.update import Update, stored_update
+from hodograph.matrices.update import Update, storage_name, stored_update
+
+_prepared: tuple[Trajectory, Settings] | None = None
 
 
 def measure_parameter(
@@ -34,7 +36,34 @@ def measure_parameter(
     """
     rows: list[Row] = []
     for block in parameter.blocks:
-        rows += _measure_block(parameter, block, trajectory, settings)
+        if settings.only == "sparsity":
+            rows += _sparsity_only(parameter, block, trajectory)
+        else:
+            rows += _measure_block(parameter, block, trajectory, settings)
+    return rows
+
+
+def prepare(trajectory: Trajectory, settings: Settings) -> None:
+    """Tell a worker process what it will measure."""
+    global _prepared
+    _prepared = (trajectory, settings)
+
+
+def measure_prepared(parameter: Parameter) -> list[Row]:
+    """Measure one parameter in a worker process that was prepared."""
+    if _prepared is None:
+        raise RuntimeError("this worker was not prepared")
+    return measure_parameter(parameter, *_prepared)
+
+
+def _sparsity_only(parameter: Parameter, block: Block, trajectory: Trajectory) -> list[Row]:
+    base_MN = block.of(trajectory.base.read(parameter.name))
+    rows: list[Row] = []
+    for index, checkpoint in enumerate(trajectory.tuned):
+        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        identity = _identity(parameter, block, trajectory.steps[index])
+        storage = {"storage": storage_name(base_MN, tuned_MN), "flags": []}
+        rows.append(identity | storage | sparsity(base_MN, tuned_MN))
     return rows
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 from torch import Tensor
 
 from hodograph.linalg.factors import EPS, Factors
@@ -21,6 +21,10 @@ from hodograph.linalg.factors import EPS, Factors
 GRAM_ERROR = 2.0  # in eps; held against 40-digit arithmetic in the tests
 RESOLVED = 1e4  # a vector is kept where its sigma² exceeds this many times the bound on its error
 Array = NDArray[np.float64]
+(_syrk,) = get_blas_funcs(("syrk",), dtype=np.float64)
+_sytrd, _sytrd_lwork, _sterf, _stemr, _ormqr = get_lapack_funcs(
+    ("sytrd", "sytrd_lwork", "sterf", "stemr", "ormqr"), dtype=np.float64
+)
 
 
 def by_gram(matrix_MN: Float[Tensor, "M N"], vectors: int) -> Factors | None:
@@ -54,16 +58,16 @@ def by_gram(matrix_MN: Float[Tensor, "M N"], vectors: int) -> Factors | None:
 def _eigen(short: Array, k: int) -> tuple[Array, Array] | None:
     """All eigenvalues, descending, and the k leading eigenvectors of short shortᵀ."""
     size = len(short)
-    gram = blas.dsyrk(1.0, short.T, trans=1, lower=1)
-    work = int(lapack.dsytrd_lwork(size, lower=1)[0])
-    reduced, diagonal, off, tau, failed = lapack.dsytrd(gram, lower=1, lwork=work, overwrite_a=1)
+    gram = _syrk(1.0, short.T, trans=1, lower=1)
+    work = int(_sytrd_lwork(size, lower=1)[0])
+    reduced, diagonal, off, tau, failed = _sytrd(gram, lower=1, lwork=work, overwrite_a=1)
     if failed:
         return None
-    lambda_R, failed = lapack.dsterf(diagonal, off)
+    lambda_R, failed = _sterf(diagonal, off)
     if failed:
         return None
     padded = np.append(off, 0.0)
-    found, _, z_RK, failed = lapack.dstemr(diagonal, padded, 2, 0.0, 0.0, size - k + 1, size)
+    found, _, z_RK, failed = _stemr(diagonal, padded, 2, 0.0, 0.0, size - k + 1, size)
     if failed or found != k:
         return None
     vectors_RK = _reflected(reduced, tau, z_RK[:, :k])
@@ -78,8 +82,8 @@ def _reflected(reduced: Array, tau: Array, z_RK: Array) -> Array:
     """
     reflectors = np.asfortranarray(reduced[1:, :-1])
     below = np.asfortranarray(z_RK[1:])
-    work = int(lapack.dormqr("L", "N", reflectors, tau, below, -1)[1][0])
-    turned, _, _ = lapack.dormqr("L", "N", reflectors, tau, below, work, overwrite_c=1)
+    work = int(_ormqr("L", "N", reflectors, tau, below, -1)[1][0])
+    turned, _, _ = _ormqr("L", "N", reflectors, tau, below, work, overwrite_c=1)
     return np.vstack([z_RK[:1], turned])
 
 

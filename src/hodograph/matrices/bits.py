@@ -61,6 +61,11 @@ def take_census(base: Bits, tuned: Bits) -> Census:
     return Census(unmoved + changed, changed, moves, flips)
 
 
+def count_changed(base: Bits, tuned: Bits) -> int:
+    """Number of entries whose bfloat16 value changed; -0 is read as +0."""
+    return sum(int(np.count_nonzero(_changed(a, b))) for a, b in _pieces(base, tuned))
+
+
 def changed_bits(base: Bits, tuned: Bits) -> NDArray[np.bool_]:
     """Which entries' bfloat16 value changed; -0 is read as +0.
 

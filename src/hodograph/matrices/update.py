@@ -47,6 +47,11 @@ class Update:
 
 
 def stored_update(base_MN: Tensor, tuned_MN: Tensor) -> Update:
-    """The update as stored; two dtypes are named by the wider one."""
+    """The update as stored."""
+    return Update(base_MN.float(), tuned_MN.float(), storage_name(base_MN, tuned_MN))
+
+
+def storage_name(base_MN: Tensor, tuned_MN: Tensor) -> str:
+    """Name of the storage two tensors are in; two dtypes are named by the wider one."""
     wider = torch.promote_types(base_MN.dtype, tuned_MN.dtype)
-    return Update(base_MN.float(), tuned_MN.float(), str(wider).removeprefix("torch."))
+    return str(wider).removeprefix("torch.")

@@ -1,22 +1,19 @@
 """Running a study: what is missing is trained and measured, in worker processes."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 from hodograph.errors import HodographError
+from hodograph.processes import SPAWN, worker_pool
 from hodograph.studies import worker
 from hodograph.studies.plan import StudyRun
 
 MEASURE_WEIGHT = 0.15  # of a run's steps; only the bar's estimate depends on it
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,8 @@ def run_tasks(tasks: list[Task], workers: int, on_event: Callable[[Event], None]
     waiting, failures = list(tasks), dict[str, str]()
     ended: set[str] = set()
     running: dict[Future[None], Task] = {}
-    messages = get_context("spawn").Queue()
-    with _one_thread(), _pool(workers, messages) as pool:
+    messages = SPAWN.Queue()
+    with worker_pool(workers, worker.start, messages) as pool:
         while waiting or running:
             for task in [task for task in waiting if ended.issuperset(task.needs)]:
                 waiting.remove(task)
@@ -110,27 +107,6 @@ def _measuring(
     return lambda pool: pool.submit(
         worker.measure_run, name, checkpoints_of(run.folder), run.measurement, settings
     )
-
-
-def _pool(workers: int, messages: Any) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=worker.start, initargs=(messages,)
-    )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let workers inherit one thread a process: two a process are slower, and not repeatable."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _submitted(task: Task, pool: ProcessPoolExecutor) -> "Future[None]":

@@ -1,9 +1,5 @@
-"""What one worker process of a study does: train a run, or measure it, one thread each."""
+"""What one worker process of a study does: train a run, or measure it."""
 
-import os
-import threading
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -16,17 +12,9 @@ _messages: "Queue[Message] | None" = None
 
 
 def start(messages: "Queue[Message]") -> None:
-    """Prepare a worker process: one thread, and an end when the study's process ends.
-
-    Without the second, a killed study would leave a worker that writes into a folder which the
-    restarted study trains in.
-    """
-    import torch
-
+    """Prepare a worker process: keep the queue it reports to."""
     global _messages
     _messages = messages
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def train_run(task: str, recipe: Recipe, folder: Path) -> None:
@@ -53,10 +41,3 @@ def measure_run(task: str, checkpoints: list[Path], out: Path, settings: dict[st
 def _tell(task: str, done: int, total: int) -> None:
     if _messages is not None:
         _messages.put((task, done, total))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
