@@ -1,6 +1,5 @@
 """Put a recipe's parts together: task, models, trainer and recorder."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from hodograph.training.data import demonstration_dataset, prompt_dataset, rewar
 from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.folder import RunFolder
 from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
-from hodograph.training.recorder import Guard, Recorder
+from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
 from hodograph.training.trainer import OnPolicyTrainer
 
@@ -53,9 +52,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     return trainer
 
 
-def build_recorder(
-    recipe: Recipe, folder: RunFolder, parts: Parts, on_step: Callable[[int, int], None]
-) -> Recorder:
+def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> Recorder:
     """Return the callback that writes the run folder."""
     stop, evaluation = recipe.stop, recipe.evaluation
     watch = Evaluation(prompts=stop.prompts) if stop else None

@@ -20,7 +20,7 @@ from hodograph.training.evaluation import Examiner
 from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json, write_json
 from hodograph.training.saving import save_model
 
-OnStep = Callable[[int, int], None]
+OnStep = Callable[[int, int], None]  # (step, steps of the recipe)
 
 METRICS = {  # TRL's names, and ours
     "loss": "loss",

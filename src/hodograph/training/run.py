@@ -1,6 +1,5 @@
 """Train a recipe into a run folder; the same call resumes what was killed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from hodograph.training.folder import RunFolder, read_json, write_json
 from hodograph.training.machine import one_process, storage_errors
 from hodograph.training.provenance import describe_environment, now
 from hodograph.training.quiet import without_noise
-
-OnStep = Callable[[int, int], None]
+from hodograph.training.recorder import OnStep
 
 
 @dataclass(frozen=True)

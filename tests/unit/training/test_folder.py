@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hodograph.errors import SettingsError, StorageError
+from hodograph.training import train
 from hodograph.training.folder import RunFolder, appearing_whole, read_json, write_json
 from planted.runs import tiny_recipe
 
@@ -98,3 +99,13 @@ def test_a_run_belongs_to_one_recipe(tmp_path: Path) -> None:
     folder.require(tiny_recipe())
     with pytest.raises(SettingsError, match=r"'steps' differs"):
         folder.require(tiny_recipe({"steps": 9}))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("mine")
+    with pytest.raises(StorageError, match=r"file/run cannot be written: .*Not a directory"):
+        train(tiny_recipe({"steps": 1}), occupied / "run")
+    with pytest.raises(StorageError, match=r"file cannot be written: .*File exists"):
+        train(tiny_recipe({"steps": 1}), occupied)
+    assert occupied.read_text() == "mine"
