@@ -16,6 +16,8 @@ from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
 from hodograph.training.trainer import OnPolicyTrainer
 
+STOP_SEED = 11  # other prompts than the evaluation's, which shall not be selected on
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -55,7 +57,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
 def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> Recorder:
     """Return the callback that writes the run folder."""
     stop, evaluation = recipe.stop, recipe.evaluation
-    watch = Evaluation(prompts=stop.prompts) if stop else None
+    watch = Evaluation(prompts=stop.prompts, seed=STOP_SEED) if stop else None
     return Recorder(
         recipe=recipe,
         folder=folder,
