@@ -122,19 +122,35 @@ def test_a_batch_without_signal_moves_nothing_under_decay_and_momentum(tmp_path:
     assert step["weight_decay_sum"] == pytest.approx(0.2)
 
 
-def test_weights_below_float32_are_refused(tmp_path: Path) -> None:
+def on_policy_trainer(state: Path, *, dtype: torch.dtype, batching: bool, alpha: float) -> None:
     recipe = tiny_recipe({"objective": RANDOM})
     parts = open_parts(recipe)
     examples = parts.task.training(0, 8)
-    with pytest.raises(SettingsError, match="weights are trained in float32 only"):
-        OnPolicyTrainer(
-            model=parts.model.bfloat16(),
-            args=grpo_config(recipe, tmp_path),
-            train_dataset=prompt_dataset(examples),
-            reward_funcs=reward_functions(recipe, parts.task, examples, [20]),
-            processing_class=parts.tokenizer,
-            alpha=0.0,
-        )
+    settings = grpo_config(recipe, state)
+    settings.use_transformers_continuous_batching = batching
+    OnPolicyTrainer(
+        model=parts.model.to(dtype),
+        args=settings,
+        train_dataset=prompt_dataset(examples),
+        reward_funcs=reward_functions(recipe, parts.task, examples, [20]),
+        processing_class=parts.tokenizer,
+        alpha=alpha,
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "batching", "alpha", "words"),
+    [
+        (torch.bfloat16, False, 0.0, "weights are trained in float32 only"),
+        (torch.float32, True, 0.0, "continuous batching casts the trained weights"),
+        (torch.float32, False, 0.5, "a teacher is needed when alpha is not 0"),
+    ],
+)
+def test_what_would_spoil_the_weights_or_the_objective_is_refused(
+    tmp_path: Path, dtype: torch.dtype, batching: bool, alpha: float, words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        on_policy_trainer(tmp_path, dtype=dtype, batching=batching, alpha=alpha)
 
 
 def test_the_hash_of_the_first_weights_names_the_origin(tmp_path: Path) -> None:

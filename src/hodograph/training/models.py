@@ -55,7 +55,7 @@ def round_to_bf16(model: nn.Module) -> None:
 def require_float32_masters(model: nn.Module) -> None:
     """Refuse trainable weights in less than float32.
 
-    In bfloat16 a step below half a ULP, about 0.2 % of a weight, is lost when it is stored: what
+    In bfloat16 a step below half a ULP, 0.2 to 0.4 % of a weight, is lost when stored: what
     would be measured is the rounding.
 
     Raises:
