@@ -5,7 +5,6 @@ N dimension of the space, K of the subspace.
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,8 +27,7 @@ def subspace_error(factors: Factors, k: int) -> float:
     residual = float(factors.residual_K[:k].norm()) + _rounding(factors, k)
     if gap <= residual:
         return 90.0
-    skew = max(_skew(factors.u_MK[:, :k]), _skew(factors.v_NK[:, :k]))
-    return min(90.0, math.degrees(math.asin(residual / gap) + skew))
+    return min(90.0, math.degrees(math.asin(residual / gap) + factors.skew / 2))
 
 
 def spectral_gap(sigma_R: Float[Tensor, " R"], k: int) -> float:
@@ -64,10 +62,3 @@ def reference_would_help(factors: Factors, k: int) -> bool:
 def _rounding(factors: Factors, k: int) -> float:
     """What rounding alone does to k residuals of the size of sigma_1."""
     return 2 * EPS * math.sqrt(k) * float(factors.sigma_R[0])
-
-
-def _skew(q_NK: Float[Tensor, "N K"]) -> float:
-    """Half of ‖QᵀQ - 1‖_F: the turn that restoring orthogonality may cost, in radians."""
-    gram_KK = q_NK.T @ q_NK
-    gram_KK.diagonal().sub_(1)
-    return float(torch.linalg.matrix_norm(gram_KK)) / 2

@@ -12,6 +12,13 @@ from torch import Tensor
 EPS = torch.finfo(torch.float64).eps
 
 
+def skew_of(q_NK: Float[Tensor, "N K"]) -> float:
+    """‖QᵀQ - 1‖_F: what the columns lack in orthonormality."""
+    gram_KK = q_NK.T @ q_NK
+    gram_KK.diagonal().sub_(1)
+    return float(torch.linalg.matrix_norm(gram_KK))
+
+
 @dataclass(frozen=True)
 class Factors:
     """Every singular value of a matrix and its leading singular vectors, in float64.
@@ -22,6 +29,7 @@ class Factors:
         u_MK: leading left singular vectors, as columns.
         v_NK: leading right singular vectors, as columns.
         residual_K: ‖A v_i - sigma_i u_i‖ of each kept pair.
+        skew: ‖Q'Q - 1‖_F of the kept vectors, the larger of the two sides.
         method: how they were computed: "svd" or "gram".
     """
 
@@ -30,6 +38,7 @@ class Factors:
     u_MK: Float[Tensor, "M K"]
     v_NK: Float[Tensor, "N K"]
     residual_K: Float[Tensor, " K"]
+    skew: float
     method: str
 
     def leading(self, k: int) -> "Factors":
@@ -40,6 +49,7 @@ class Factors:
             self.u_MK[:, :k],
             self.v_NK[:, :k],
             self.residual_K[:k],
+            self.skew,
             self.method,
         )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 from torch import Tensor
 
-from hodograph.linalg.factors import EPS, Factors
+from hodograph.linalg.factors import EPS, Factors, skew_of
 
 GRAM_ERROR = 2.0  # in eps; held against 40-digit arithmetic in the tests
 RESOLVED = 1e4  # a vector is kept where its sigma² exceeds this many times the bound on its error
@@ -49,29 +49,68 @@ def by_gram(matrix_MN: Float[Tensor, "M N"], vectors: int) -> Factors | None:
     residual_K = np.linalg.norm(short @ far_LK - near_RK * sigma_R[:kept], axis=0)
     near, far = _tensor(near_RK), _tensor(far_LK)
     u_MK, v_NK = (near, far) if wide else (far, near)
-    sigma_error_R = _sigma_error(lambda_R, error)
     return Factors(
-        _tensor(sigma_R), _tensor(sigma_error_R), u_MK, v_NK, _tensor(residual_K), "gram"
+        _tensor(sigma_R),
+        _tensor(_sigma_error(lambda_R, error)),
+        u_MK,
+        v_NK,
+        _tensor(residual_K),
+        _skew(near, sigma_R, residual_K),
+        "gram",
     )
+
+
+def singular_values(
+    matrix_MN: Float[Tensor, "M N"],
+) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]] | None:
+    """All singular values, descending, with a bound on the error of each; None as in `by_gram`."""
+    wide = matrix_MN.shape[0] < matrix_MN.shape[1]
+    short = (matrix_MN if wide else matrix_MN.T).double().contiguous().numpy()
+    reduced = _reduced(short) if len(short) > 1 else None
+    if reduced is None:
+        return None
+    lambda_R = reduced[0]
+    error = _eigenvalue_error(short, lambda_R)
+    return _tensor(np.sqrt(np.maximum(lambda_R, 0))), _tensor(_sigma_error(lambda_R, error))
+
+
+def _skew(near_RK: Tensor, sigma_R: Array, residual_K: Array) -> float:
+    """‖Q'Q - 1‖_F of the worse side.
+
+    The far side is not multiplied out: v_jᵀ v_i = u_jᵀ (sigma_i u_i + r_i) / sigma_j, so it lacks
+    at most (‖R‖_F + sigma_1 times the near side's) / sigma_K.
+    """
+    near = skew_of(near_RK)
+    if not len(residual_K):
+        return near
+    far = (np.linalg.norm(residual_K) + sigma_R[0] * near) / sigma_R[len(residual_K) - 1]
+    return max(near, float(far))
+
+
+def _reduced(short: Array) -> tuple[Array, Array, Array, Array, Array] | None:
+    """Eigenvalues of short shortᵀ, descending, and its tridiagonal form with the reflectors."""
+    size = len(short)
+    gram = _syrk(1.0, short.T, trans=1, lower=1)
+    work = int(_sytrd_lwork(size, lower=1)[0])
+    reflectors, diagonal, off, tau, failed = _sytrd(gram, lower=1, lwork=work, overwrite_a=1)
+    if failed:
+        return None
+    lambda_R, failed = _sterf(diagonal, off)
+    return None if failed else (lambda_R[::-1].copy(), diagonal, off, reflectors, tau)
 
 
 def _eigen(short: Array, k: int) -> tuple[Array, Array] | None:
     """All eigenvalues, descending, and the k leading eigenvectors of short shortᵀ."""
-    size = len(short)
-    gram = _syrk(1.0, short.T, trans=1, lower=1)
-    work = int(_sytrd_lwork(size, lower=1)[0])
-    reduced, diagonal, off, tau, failed = _sytrd(gram, lower=1, lwork=work, overwrite_a=1)
-    if failed:
+    reduced, size = _reduced(short), len(short)
+    if reduced is None:
         return None
-    lambda_R, failed = _sterf(diagonal, off)
-    if failed:
-        return None
+    lambda_R, diagonal, off, reflectors, tau = reduced
     padded = np.append(off, 0.0)
     found, _, z_RK, failed = _stemr(diagonal, padded, 2, 0.0, 0.0, size - k + 1, size)
     if failed or found != k:
         return None
-    vectors_RK = _reflected(reduced, tau, z_RK[:, :k])
-    return lambda_R[::-1].copy(), np.ascontiguousarray(vectors_RK[:, ::-1])
+    vectors_RK = _reflected(reflectors, tau, z_RK[:, :k])
+    return lambda_R, np.ascontiguousarray(vectors_RK[:, ::-1])
 
 
 def _reflected(reduced: Array, tau: Array, z_RK: Array) -> Array:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.linalg.factors import EPS, Factors
+from hodograph.linalg.factors import EPS, Factors, skew_of
 
 SVD_ERROR = 4.0  # in eps sqrt(M + N) sigma_1; held against 40-digit arithmetic in the tests
 
@@ -24,4 +24,5 @@ def by_svd(matrix_MN: Float[Tensor, "M N"], vectors: int) -> Factors:
     residual_K = (tall @ right_K - left_K * sigma_R[:vectors]).norm(dim=0)
     u_MK, v_NK = (right_K, left_K) if wide else (left_K, right_K)
     error = SVD_ERROR * EPS * sum(matrix_MN.shape) ** 0.5 * sigma_R[0]
-    return Factors(sigma_R, error.expand(len(sigma_R)), u_MK, v_NK, residual_K, "svd")
+    skew = max(skew_of(u_MK), skew_of(v_NK))
+    return Factors(sigma_R, error.expand(len(sigma_R)), u_MK, v_NK, residual_K, skew, "svd")

@@ -7,7 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hodograph.linalg.gram import singular_values
+
 HALF_RIGHT_ANGLE_COSINE = 0.5**0.5
+SINE_TARGET = 1e-10  # 6e-9 degrees
 
 
 def principal_angles(
@@ -20,10 +23,22 @@ def principal_angles(
     1973). Above 45 degrees the arccosine is the accurate one.
     """
     cosines_KK = q0_NK.T @ q1_NK
-    cosines_K = torch.linalg.svdvals(cosines_KK).clamp(max=1)
-    sines_K = torch.linalg.svdvals(q1_NK - q0_NK @ cosines_KK).clamp(max=1).flip(0)
-    steep_K = cosines_K < HALF_RIGHT_ANGLE_COSINE
-    return torch.rad2deg(torch.where(steep_K, torch.acos(cosines_K), torch.asin(sines_K)))
+    sines_K = _sines(q1_NK - q0_NK @ cosines_KK)
+    angles_K = torch.asin(sines_K)
+    if float(sines_K[-1]) > HALF_RIGHT_ANGLE_COSINE:
+        cosines_K = torch.linalg.svdvals(cosines_KK).clamp(max=1)
+        angles_K = torch.where(cosines_K < HALF_RIGHT_ANGLE_COSINE, torch.acos(cosines_K), angles_K)
+    return torch.rad2deg(angles_K)
+
+
+def _sines(outside_NK: Float[Tensor, "N K"]) -> Float[Tensor, " K"]:
+    """Singular values, ascending, of what of one basis lies outside the other span."""
+    found = singular_values(outside_NK)
+    if found is None or float(found[1].max()) > SINE_TARGET:
+        sines_K = torch.linalg.svdvals(outside_NK)
+    else:
+        sines_K = found[0]
+    return sines_K.clamp(max=1).flip(0)
 
 
 def similarity(q0_NK: Float[Tensor, "N K"], q1_NK: Float[Tensor, "N K"]) -> float:

@@ -104,7 +104,7 @@ def test_a_damaged_factorisation_is_refused():
     turned = sound.v_NK.clone()
     turned[:, 4] += 1e-6 * torch.from_numpy(np.random.default_rng(0).standard_normal(14))
     residual = (matrix.double() @ turned - sound.u_MK * sound.sigma_R[:5]).norm(dim=0)
-    damaged = dataclasses.replace(sound, v_NK=turned, residual_K=residual)
+    damaged = dataclasses.replace(sound, v_NK=turned, residual_K=residual, skew=1e-6)
     assert subspace_error(damaged, 5) > 1e-6
     assert reference_would_help(damaged, 5)
 

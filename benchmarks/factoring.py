@@ -1,0 +1,136 @@
+"""Factoring against full SVDs: a pair of matrices, and a trajectory of five.
+
+    python benchmarks/factoring.py [--small]
+
+The pair: W0, W1 and their difference; principal angles on both sides at k = min(512, p / 2), both
+spectra, the update's top 16, and certificates. The baseline is three float64 SVDs in their best
+orientation with the same angles; the naive one calls torch.linalg.svd on the matrices as they lie.
+"""
+
+import sys
+
+import torch
+
+from harness import interleaved, machine, power_law, table, update
+from hodograph.diagnostics.rotation import principal_size
+from hodograph.linalg.certificates import shift_error, subspace_error
+from hodograph.linalg.factor import factor
+from hodograph.linalg.factors import Factors
+from hodograph.linalg.reference import by_svd
+from hodograph.linalg.subspaces import principal_angles
+
+SHAPES = [(576, 1536), (1024, 4096), (2048, 2048), (2048, 6144), (4096, 4096)]
+KINDS = ("dense", "low", "tiny")
+TOP = 16
+
+
+def angles(base: Factors, tuned: Factors) -> tuple[torch.Tensor, torch.Tensor]:
+    """Principal angles of the left and of the right subspaces."""
+    return principal_angles(base.u_MK, tuned.u_MK), principal_angles(base.v_NK, tuned.v_NK)
+
+
+def fast_pair(base: torch.Tensor, tuned: torch.Tensor, k: int) -> tuple[Factors, Factors, Factors]:
+    """What hodograph computes of a pair, certificates included."""
+    found = factor(base, k), factor(tuned, k), factor(tuned - base, TOP)
+    angles(found[0], found[1])
+    shift_error(found[0], found[1])
+    for factors, size in zip(found, (k, k, TOP), strict=True):
+        subspace_error(factors, size)
+    return found
+
+
+def svd_pair(base: torch.Tensor, tuned: torch.Tensor, k: int) -> tuple[Factors, Factors, Factors]:
+    """The same by full SVDs of the contiguous tall orientation."""
+    found = by_svd(base, k), by_svd(tuned, k), by_svd(tuned - base, TOP)
+    angles(found[0], found[1])
+    return found
+
+
+def naive_pair(base: torch.Tensor, tuned: torch.Tensor, k: int) -> None:
+    """The same by torch.linalg.svd on the matrices as they lie."""
+    found = [torch.linalg.svd(w.double(), full_matrices=False) for w in (base, tuned, tuned - base)]
+    (u0, _, v0), (u1, _, v1), _ = found
+    principal_angles(u0[:, :k], u1[:, :k])
+    principal_angles(v0[:k].T, v1[:k].T)
+
+
+def pair_row(shape: tuple[int, int], kind: str, rounds: int) -> list[str]:
+    """Times, ratios and agreement for one shape and kind of update."""
+    base = power_law(*shape)
+    tuned, k = update(base, kind), principal_size(*shape, 512)
+    seconds = interleaved(
+        {
+            "fast": lambda: fast_pair(base, tuned, k),
+            "svd": lambda: svd_pair(base, tuned, k),
+            "naive": lambda: naive_pair(base, tuned, k),
+        },
+        rounds,
+    )
+    fast, slow = fast_pair(base, tuned, k), svd_pair(base, tuned, k)
+    gap = max(
+        float((a - b).abs().max())
+        for a, b in zip(angles(*fast[:2]), angles(*slow[:2]), strict=True)
+    )
+    shifts = [float((f[1].sigma_R - f[0].sigma_R).norm()) for f in (fast, slow)]
+    bound = subspace_error(fast[0], k) + subspace_error(fast[1], k)
+    return [
+        f"{shape[0]} x {shape[1]}, {k}",
+        kind,
+        f"{seconds['svd']:.2f}",
+        f"{seconds['fast']:.2f}",
+        f"{seconds['svd'] / seconds['fast']:.1f}",
+        f"{seconds['naive'] / seconds['fast']:.1f}",
+        f"{gap:.0e} (certified {bound:.0e})",
+        f"{abs(shifts[0] - shifts[1]) / shifts[1]:.0e} (certified {shift_error(*fast[:2]):.0e})",
+        "+".join(sorted({f.method for f in fast})),
+    ]
+
+
+def trajectory_row(shape: tuple[int, int], rounds: int, checkpoints: int = 5) -> list[str]:
+    """Five checkpoints of one W0: shared factors against SVDs that share it and that do not."""
+    base, k = power_law(*shape), principal_size(*shape, 512)
+    ends = [
+        base + (t / checkpoints) * (update(base, "low") - base) for t in range(1, 1 + checkpoints)
+    ]
+
+    def shared(by):
+        first = by(base, k)
+        for end in ends:
+            angles(first, by(end, k))
+            by(end - base, TOP)
+
+    seconds = interleaved(
+        {
+            "fast": lambda: shared(factor),
+            "shared": lambda: shared(by_svd),
+            "separate": lambda: [svd_pair(base, end, k) for end in ends],
+        },
+        rounds,
+    )
+    return [
+        f"{shape[0]} x {shape[1]}, {k}",
+        f"{seconds['fast']:.2f}",
+        f"{seconds['shared'] / seconds['fast']:.1f}",
+        f"{seconds['separate'] / seconds['fast']:.1f}",
+    ]
+
+
+def main() -> None:
+    """Print both tables as Markdown."""
+    small = "--small" in sys.argv
+    shapes = SHAPES[:2] if small else SHAPES
+    print(machine(), "\n")
+    rows = []
+    for shape in shapes:
+        for kind in KINDS if shape[0] * shape[1] < 1 << 23 else KINDS[:1]:
+            rows.append(pair_row(shape, kind, 3 if shape[0] * shape[1] < 1 << 23 else 1))
+            print(rows[-1], file=sys.stderr, flush=True)
+    headings = ["shape, k", "update", "3 SVDs, s", "hodograph, s", "ratio", "to naive",
+                "angles differ by, degrees", "NSS differs by, relative", "method"]  # fmt: skip
+    print(table(headings, rows), "\n")
+    rows = [trajectory_row(shape, 1) for shape in shapes[1:3]]
+    print(table(["shape, k", "hodograph, s", "to SVDs sharing W0", "to separate pairs"], rows))
+
+
+if __name__ == "__main__":
+    main()
