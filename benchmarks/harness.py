@@ -1,13 +1,6 @@
-"""One thread, interleaved runs in one process, CPU time, medians: what every benchmark shares.
-
-Import it before anything that loads a linear algebra library.
-"""
+"""One thread, interleaved runs in one process, CPU time, medians: what every benchmark shares."""
 
 import os
-
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import platform
 import statistics
 import time
@@ -18,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-torch.set_num_threads(1)
+from hodograph.processes import one_thread
 
 Run = Callable[[], object]
 
@@ -26,11 +19,12 @@ Run = Callable[[], object]
 def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, float]:
     """Median CPU seconds of each run; the runs take turns, so that drift meets all alike."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            run()
-            taken[name].append(time.process_time() - start)
+    with one_thread():
+        for _ in range(rounds):
+            for name, run in runs.items():
+                start = time.process_time()
+                run()
+                taken[name].append(time.process_time() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

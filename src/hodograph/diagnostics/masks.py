@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hodograph.linalg.factors import Factors
-from hodograph.matrices.bits import bits_of
+from hodograph.matrices.bits import bits_of, pieces
 from hodograph.tables.columns import ALPHAS
 
 KEY_BITS, HALF = 31, 15
@@ -39,7 +39,9 @@ class Masks:
 
     def overlaps(self, changed_E: NDArray[np.bool_]) -> dict[str, float] | None:
         """Share of the changed entries inside each mask; None where nothing changed."""
-        counts = np.bincount(self.cell_E[changed_E], minlength=GRADES**2)
+        counts = np.zeros(GRADES**2, np.int64)
+        for piece in pieces(len(changed_E)):
+            counts += np.bincount(self.cell_E[piece][changed_E[piece]], minlength=len(counts))
         total = int(counts.sum())
         if total == 0:
             return None
@@ -69,36 +71,46 @@ def graded(key_E: Keys) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
     """Grade every entry by the edges of the masks of its smallest keys.
 
     Returns:
-        The grade of each entry (2 i inside edge i, 2 i + 1 on it), and for each alpha the
-        membership of each grade.
+        The grade of each entry, how many of (edge - 1, edge) for every edge lie below its key; and
+        for each alpha the membership of each grade.
     """
-    grade_E = np.full(len(key_E), GRADES - 1, np.uint8)
-    memberships = []
-    edges = [edge_of(key_E, round(alpha / 100 * len(key_E))) for alpha in ALPHAS]
-    for index, (edge, _) in reversed(list(enumerate(edges))):
-        grade_E[key_E == edge] = 2 * index + 1
-        grade_E[key_E < edge] = 2 * index
-    for edge, share in edges:
-        keys = [value for other, _ in edges for value in (other - 1, other)] + [np.inf]
-        memberships.append(
-            np.array([1.0 if key < edge else share if key == edge else 0.0 for key in keys])
-        )
-    return grade_E, memberships
+    edges = edges_of(key_E, [round(alpha / 100 * len(key_E)) for alpha in ALPHAS])
+    bounds = [bound for edge, _ in edges for bound in (edge - 1, edge)]
+    grade_E = np.empty(len(key_E), np.uint8)
+    for piece in pieces(len(key_E)):
+        grade_E[piece] = sum((key_E[piece] > bound).view(np.uint8) for bound in bounds)
+    return grade_E, [_membership(bounds, edge, share) for edge, share in edges]
 
 
-def edge_of(key_E: Keys, wanted: int) -> tuple[int, float]:
-    """The key at which the `wanted` smallest end, and the share of its entries that is still in.
+def _membership(bounds: list[int], edge: int, share: float) -> NDArray[np.float64]:
+    """Membership of each grade in one mask; a grade no key can have stays 0."""
+    membership = np.zeros(GRADES)
+    for key in (*bounds, max(bounds) + 1):
+        grade = sum(key > bound for bound in bounds)
+        membership[grade] = 1.0 if key < edge else share if key == edge else 0.0
+    return membership
+
+
+def edges_of(key_E: Keys, wanted: list[int]) -> list[tuple[int, float]]:
+    """For each count: the key at which that many smallest end, and the share of it still in.
 
     Two histograms, of the upper and of the lower half of the keys, find it exactly.
     """
-    if wanted == 0:
-        return -1, 0.0
-    upper = np.bincount(key_E >> HALF, minlength=1 << (KEY_BITS - HALF))
+    upper = np.zeros(1 << (KEY_BITS - HALF), np.int64)
+    for piece in pieces(len(key_E)):
+        upper += np.bincount(key_E[piece] >> HALF, minlength=len(upper))
+    return [_edge(key_E, upper, count) if count else (-1, 0.0) for count in wanted]
+
+
+def _edge(key_E: Keys, upper: NDArray[np.int64], wanted: int) -> tuple[int, float]:
     reached = np.cumsum(upper)
     high = int(np.searchsorted(reached, wanted))
     before = int(reached[high] - upper[high])
-    inside = key_E[(key_E >> HALF) == high] & ((1 << HALF) - 1)
-    lower = np.bincount(inside, minlength=1 << HALF)
+    inside = [
+        key_E[piece][key_E[piece] >> HALF == high] & ((1 << HALF) - 1)
+        for piece in pieces(len(key_E))
+    ]
+    lower = np.bincount(np.concatenate(inside), minlength=1 << HALF)
     reached = before + np.cumsum(lower)
     low = int(np.searchsorted(reached, wanted))
     below = int(reached[low] - lower[low])

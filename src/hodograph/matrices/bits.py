@@ -13,7 +13,7 @@ from torch import Tensor
 
 MAGNITUDES = 1 << 15
 MANTISSA = 7
-PIECE = 1 << 17
+PIECE = 1 << 16
 MOST_ULPS = 9  # moves of 9 ULPs and more are counted together
 Bits = NDArray[np.uint16]
 Counts = NDArray[np.int64]
@@ -75,17 +75,20 @@ def changed_bits(base: Bits, tuned: Bits) -> NDArray[np.bool_]:
     return np.concatenate([_changed(a, b) for a, b in _pieces(base, tuned)] or [base != tuned])
 
 
+def pieces(entries: int) -> Iterator[slice]:
+    """Slices of a flat array that fit the cache."""
+    return (slice(start, start + PIECE) for start in range(0, entries, PIECE))
+
+
 def _pieces(base: Bits, tuned: Bits) -> Iterator[tuple[Bits, Bits]]:
-    for start in range(0, len(base), PIECE):
-        yield base[start : start + PIECE], tuned[start : start + PIECE]
+    return ((base[piece], tuned[piece]) for piece in pieces(len(base)))
 
 
 def _changed(before: Bits, after: Bits) -> NDArray[np.bool_]:
     """Different patterns, but for two zeros of different sign."""
     different = before != after
-    either = before | after
-    if either.size and int((either & 0x7FFF).min()) == 0:
-        different &= (either & 0x7FFF) != 0
+    if len(before) and int((before & 0x7FFF).min()) == 0:
+        different &= ((before | after) & 0x7FFF) != 0
     return different
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hodograph.diagnostics.masks import edge_of, graded, masks_of
+from hodograph.diagnostics.masks import edges_of, graded, masks_of
 from hodograph.linalg.factor import factor
 from hodograph.matrices.precision import to_bfloat16
 
@@ -58,10 +58,10 @@ def test_memory_order_does_not_matter():
 @pytest.mark.parametrize("wanted", [1, 2, 500, 999, 1000])
 def test_edge_is_the_order_statistic(wanted):
     keys = np.random.default_rng(2).integers(0, np.iinfo(np.int32).max, 1000, dtype=np.int32)
-    edge, share = edge_of(keys, wanted)
+    (edge, share), nothing = edges_of(keys, [wanted, 0])
     assert edge == np.sort(keys)[wanted - 1]
     assert share == 1.0
-    assert edge_of(keys, 0) == (-1, 0.0)
+    assert nothing == (-1, 0.0)
 
 
 def test_the_principal_mask_is_cut_from_the_leading_part_only():
