@@ -63,11 +63,22 @@ def test_every_page_is_in_the_navigation_and_exists():
 @pytest.mark.parametrize("page", PROSE, ids=relative)
 def test_options_in_commands_exist(page):
     for command, options in command_lines(page.read_text()):
-        known = options_of(command)
         for option in options:
-            key = option.removeprefix("--").replace("-", "_").split(".")[0]
-            overrides_a_recipe = command == "train" and key in Recipe.model_fields
-            assert option in known or overrides_a_recipe, f"hodograph {command} {option}"
+            assert is_option(option, [command]), f"hodograph {command} {option}"
+
+
+@pytest.mark.parametrize("page", PROSE, ids=relative)
+def test_options_in_sentences_exist(page):
+    sentences = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for option in re.findall(r"`(--[a-z][\w.-]*)[^`\n]*`", sentences):
+        assert is_option(option, COMMANDS), option
+
+
+def is_option(option, commands):
+    """Whether one of the commands has it; `train` takes the keys of a recipe as options too."""
+    key = option.removeprefix("--").replace("-", "_").split(".")[0]
+    overrides_a_recipe = "train" in commands and key in Recipe.model_fields
+    return overrides_a_recipe or any(option in options_of(command) for command in commands)
 
 
 def test_the_guide_to_measuring_lists_every_option():
