@@ -71,7 +71,7 @@ def measure(base: torch.Tensor, tuned: torch.Tensor) -> dict[str, float]:
         "angle_left_mean": principal_angles(u0[:, :k], u1[:, :k]).mean(),
         "angle_right_mean": principal_angles(v0[:k].T, v1[:k].T).mean(),
         "nss": np.linalg.norm(s1 - s0) / np.linalg.norm(s0),
-        "energy_right_16": (np.linalg.norm(d @ v0[:16].T) / np.linalg.norm(d)) ** 2,
+        "principal_energy_right_16": (np.linalg.norm(d @ v0[:16].T) / np.linalg.norm(d)) ** 2,
         "stable_rank": (s**2).sum() / s[0] ** 2,
         "top16_energy": (s[:16] ** 2).sum() / (s**2).sum(),
     }

@@ -86,7 +86,11 @@ def test_orthogonal_factors_leave_spectral_numbers(shape, seed):
         for n in shape
     )
     first, second = everything(base, tuned), everything(left @ base @ right, left @ tuned @ right)
-    names = [name for name in first if name.startswith(("angle", "nss", "energy", "hill", "top"))]
+    names = [
+        name
+        for name in first
+        if name.startswith(("angle", "nss", "principal_energy", "hill", "top"))
+    ]
     names += ["stable_rank", "participation_ratio", "effective_rank"]
     for name in names:
         assert second[name] == pytest.approx(first[name], rel=1e-5, abs=1e-8), name
@@ -108,6 +112,6 @@ def test_bounds_hold(shape, seed):
                 assert columns[f"overlap_{alpha}_lower"] - slack <= overlap
                 assert overlap <= columns[f"overlap_{alpha}_upper"] + slack
     for side in ("left", "right"):
-        inside = sum(columns[f"energy_{side}_bands"][:8])
-        assert inside == pytest.approx(columns[f"energy_{side}_k"], rel=1e-9)
+        inside = sum(columns[f"principal_energy_{side}_bands"][:8])
+        assert inside == pytest.approx(columns[f"principal_energy_{side}_k"], rel=1e-9)
     assert not pd.isna(columns["relative_norm"])

@@ -36,16 +36,16 @@ def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int)
     for name, wanted in (("16", 16), ("64", 64), ("k", k)):
         size = min(wanted, len(base.sigma_R))
         columns |= {
-            f"energy_left_{name}": float(by_left_K[:size].sum()),
-            f"energy_left_{name}_isotropic": size / rows,
-            f"energy_right_{name}": float(by_right_K[:size].sum()),
-            f"energy_right_{name}_isotropic": size / cols,
-            f"energy_both_{name}": float(core_KK[:size, :size].square().sum()) / total,
-            f"energy_both_{name}_isotropic": size**2 / (rows * cols),
-            f"energy_{name}_base": float(base_R[:size].sum()),
+            f"principal_energy_left_{name}": float(by_left_K[:size].sum()),
+            f"principal_energy_left_{name}_isotropic": size / rows,
+            f"principal_energy_right_{name}": float(by_right_K[:size].sum()),
+            f"principal_energy_right_{name}_isotropic": size / cols,
+            f"principal_energy_{name}": float(core_KK[:size, :size].square().sum()) / total,
+            f"principal_energy_{name}_isotropic": size**2 / (rows * cols),
+            f"principal_energy_{name}_base": float(base_R[:size].sum()),
         }
-    columns["energy_left_bands"] = _bands(by_left_K[:k])
-    columns["energy_right_bands"] = _bands(by_right_K[:k])
+    columns["principal_energy_left_bands"] = _bands(by_left_K[:k])
+    columns["principal_energy_right_bands"] = _bands(by_right_K[:k])
     return columns
 
 

@@ -65,7 +65,7 @@ def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> 
         spacing = spacing + ulp(update.base_MN, update.storage).square().mean()
     edge = float((spacing / 12).sqrt()) * (math.sqrt(rows) + math.sqrt(cols))
     return {
-        "noise_edge": edge,
+        "noise_floor": edge,
         "resolved_rank": int((sigma_R > edge).sum()),
         "reliability": reliability(update.storage, density),
     }

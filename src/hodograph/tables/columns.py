@@ -268,18 +268,21 @@ def _energy() -> list[Column]:
     for k in ENERGY_KS:
         size = "angle_k" if k == "k" else f"min({k}, p)"
         columns += [
-            column(f"energy_left_{k}", f"‖U_kᵀ D‖²_F / ‖D‖²_F, k = {size}"),
-            column(f"energy_left_{k}_isotropic", "k / m"),
-            column(f"energy_right_{k}", f"‖D V_k‖²_F / ‖D‖²_F, k = {size}"),
-            column(f"energy_right_{k}_isotropic", "k / n"),
-            column(f"energy_both_{k}", f"‖U_kᵀ D V_k‖²_F / ‖D‖²_F, k = {size}"),
-            column(f"energy_both_{k}_isotropic", "k² / (m n)"),
-            column(f"energy_{k}_base", "W0's own share: sum of sigma_i², i <= k, over ‖W0‖²_F"),
+            column(f"principal_energy_left_{k}", f"‖U_kᵀ D‖²_F / ‖D‖²_F, k = {size}"),
+            column(f"principal_energy_left_{k}_isotropic", "k / m"),
+            column(f"principal_energy_right_{k}", f"‖D V_k‖²_F / ‖D‖²_F, k = {size}"),
+            column(f"principal_energy_right_{k}_isotropic", "k / n"),
+            column(f"principal_energy_{k}", f"‖U_kᵀ D V_k‖²_F / ‖D‖²_F, k = {size}"),
+            column(f"principal_energy_{k}_isotropic", "k² / (m n)"),
+            column(
+                f"principal_energy_{k}_base",
+                "W0's own share: sum of sigma_i², i <= k, over ‖W0‖²_F",
+            ),
         ]
     for side in ("left", "right"):
         columns.append(
             Column(
-                f"energy_{side}_bands",
+                f"principal_energy_{side}_bands",
                 pa.list_(pa.float64()),
                 "share",
                 f"share of ‖D‖²_F by eighth of W0's top-k {side} singular vectors, then the rest",
@@ -316,12 +319,12 @@ def _spectrum() -> list[Column]:
             column(f"hill_{order}_se", "", f"hill_{order} / sqrt(k - 1)"),
         ]
     columns += [
-        column("noise_edge", "weight", "std of the storage rounding error x (sqrt m + sqrt n)"),
+        column("noise_floor", "weight", "std of the storage rounding error x (sqrt m + sqrt n)"),
         Column(
             "resolved_rank",
             pa.int64(),
             "",
-            "singular values of D above noise_edge",
+            "singular values of D above noise_floor",
             OURS,
             "spectrum",
         ),

@@ -74,7 +74,7 @@ def test_noise_edge_bounds_the_spectrum_of_real_rounding_noise():
     noise = to_bfloat16(tuned) - tuned
     sigma = factor(noise - noise.mean(), 1).sigma_R
     columns = resolution(seen, sigma, density=1.0)
-    assert columns["noise_edge"] == pytest.approx(float(sigma[0]), rel=0.08)
+    assert columns["noise_floor"] == pytest.approx(float(sigma[0]), rel=0.08)
     assert columns["resolved_rank"] <= 2
 
 

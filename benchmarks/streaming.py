@@ -1,0 +1,123 @@
+"""Memory and reading speed of a measurement against the size of the checkpoint.
+
+    python benchmarks/streaming.py FOLDER [GIGABYTES ...]
+
+Writes pairs of synthetic bfloat16 checkpoints of 2048 x 2048 matrices into FOLDER, counts sparsity
+alone, and samples the process's anonymous memory (RssAnon). Peak resident memory would count mapped
+file pages and say nothing. The plain read touches every byte of the same files through a map.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from harness import machine, table
+
+SIDE = 2048
+SHARD = 32  # matrices a file
+
+
+def write_pair(folder: Path, gigabytes: float) -> list[Path]:
+    """Write W0 and W1 of this size, about a third of the weights changed."""
+    count = max(1, round(gigabytes * 1e9 / (2 * SIDE * SIDE)))
+    generator = torch.Generator().manual_seed(0)
+    weights = (torch.randn(SIDE, SIDE, generator=generator) * 0.02).to(torch.bfloat16)
+    moved = (weights.float() + 3e-5 * torch.randn(SIDE, SIDE, generator=generator)).to(
+        weights.dtype
+    )
+    paths = []
+    for name, matrix in (("step_0", weights), ("step_1", moved)):
+        path = folder / f"{gigabytes:g}" / name
+        if not (path / "model.safetensors.index.json").exists():
+            path.mkdir(parents=True, exist_ok=True)
+            write_shards(path, matrix, count)
+        paths.append(path)
+    return paths
+
+
+def write_shards(path: Path, matrix: torch.Tensor, count: int) -> None:
+    """Write `count` copies of a matrix, a few a file, and the index last."""
+    weight_map = {}
+    for start in range(0, count, SHARD):
+        file = f"part-{start // SHARD}.safetensors"
+        names = [
+            f"model.layers.{i}.self_attn.q_proj.weight"
+            for i in range(start, min(count, start + SHARD))
+        ]
+        save_file({name: matrix.clone() for name in names}, path / file)
+        weight_map |= dict.fromkeys(names, file)
+    (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+
+def plain_read(paths: list[Path]) -> float:
+    """Seconds to touch every byte of the files through a memory map."""
+    start = time.perf_counter()
+    for path in paths:
+        for file in sorted(path.glob("*.safetensors")):
+            whole = np.memmap(file, np.uint64, mode="r", shape=(file.stat().st_size // 8,))
+            for piece in range(0, len(whole), 1 << 18):
+                whole[piece : piece + (1 << 18)].max()
+    return time.perf_counter() - start
+
+
+CODE = """
+import sys, time
+import hodograph
+base, tuned = sys.argv[1:3]
+hodograph.measure(base, base, only="sparsity", scope="attention")
+start = time.perf_counter()
+trajectory = hodograph.measure(base, tuned, only="sparsity")
+print(time.perf_counter() - start)
+"""
+
+
+def measured(paths: list[Path]) -> tuple[float, float]:
+    """Seconds for a sparsity-only measurement, and the largest RssAnon seen, in MB."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, *map(str, paths)], stdout=subprocess.PIPE, text=True
+    )
+    largest = 0.0
+    while process.poll() is None:
+        largest = max(largest, anonymous(process.pid))
+        time.sleep(0.01)
+    assert process.stdout is not None
+    return float(process.stdout.read()), largest
+
+
+def anonymous(pid: int) -> float:
+    """RssAnon of a process in MB; 0 once it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("RssAnon")), 0.0)
+
+
+def main() -> None:
+    """Print the table as Markdown."""
+    folder = Path(sys.argv[1])
+    rows = []
+    for gigabytes in map(float, sys.argv[2:] or ["0.3", "3"]):
+        paths = write_pair(folder, gigabytes)
+        plain_read(paths)  # into the page cache
+        read = plain_read(paths)
+        seconds, largest = measured(paths)
+        speed = [2 * gigabytes / s for s in (read, seconds)]
+        rows.append(
+            [f"{gigabytes:g}", f"{largest:.0f}", f"{speed[0]:.1f}", f"{speed[1]:.1f}",
+             f"{speed[1] / speed[0]:.0%}"]
+        )  # fmt: skip
+    print(machine(), "\n")
+    print(
+        table(["checkpoint, GB", "RssAnon, MB", "plain map, GB/s", "sparsity, GB/s", "share"], rows)
+    )
+
+
+if __name__ == "__main__":
+    main()
