@@ -101,7 +101,6 @@ def test_energy_of_planted_updates(planted):
 def test_w0_itself_has_its_own_share(planted):
     base = planted([float(40 - i) for i in range(40)], rows=60, cols=40)
     columns = principal_energy(base, factor(base, 40), k=20)
-    for side in ("left", "right", "both"):
-        assert columns[f"principal_energy_{side}_16"] == pytest.approx(
-            columns["principal_energy_16_base"]
-        )
+    for which in ("left_16", "right_16", "16"):
+        share = columns[f"principal_energy_{which}"]
+        assert share == pytest.approx(columns["principal_energy_16_base"])
