@@ -61,10 +61,9 @@ def run(
 def _serial(
     units: list[Parameter], trajectory: Trajectory, settings: Settings, workers: int
 ) -> Measured:
-    for unit in units:
-        with one_thread():
-            rows = worker.measure_parameter(unit, trajectory, settings)
-        yield unit, rows
+    with one_thread():
+        for unit in units:
+            yield unit, worker.measure_parameter(unit, trajectory, settings)
 
 
 def _in_processes(

@@ -74,13 +74,10 @@ def _intervals(
     counts = values.groupby(layers).count().to_numpy()
     if len(sums) < 2:
         return {}
-    draws = generator.integers(len(sums), size=(DRAWS, len(sums)))
-    total, count = sums[draws].sum(axis=1), counts[draws].sum(axis=1)
+    drawn = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)
+    total, count = drawn @ sums, drawn @ counts
     means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     present = counts.sum(axis=0) > 0
     low, high = np.nanquantile(means[:, present], [0.025, 0.975], axis=0)
-    names = values.columns[present]
-    return {
-        name: {"low": float(l_), "high": float(h_)}
-        for name, l_, h_ in zip(names, low, high, strict=True)
-    }
+    bounds = zip(values.columns[present], low, high, strict=True)
+    return {name: {"low": float(least), "high": float(most)} for name, least, most in bounds}
