@@ -73,12 +73,14 @@ def measure(
     if workers < 1:
         raise SettingsError(f"workers is {workers}; it must be at least 1.")
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
-    trajectory = open_trajectory(base, paths, steps)
+    trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = _fingerprint(trajectory, settings)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
-        return Measurement(*finished)
+        matrices, summary = finished
+        if settings.accepts(matrices["nonfinite"].sum()):
+            return Measurement(matrices, summary)
     rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress, workers)
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
@@ -104,9 +106,21 @@ def plan_measurement(
     """
     settings = settings or Settings()
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
-    trajectory = open_trajectory(base, paths, steps)
+    trajectory = _opened(base, paths, steps, settings)
     parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
     return plan(parameters, trajectory, settings, workers)
+
+
+def _opened(
+    base: str | Path, tuned: Sequence[str | Path], steps: Sequence[int] | None, settings: Settings
+) -> Trajectory:
+    trajectory = open_trajectory(base, tuned, steps)
+    if trajectory.numbered and settings.learning_rate is not None:
+        raise SettingsError(
+            "a learning rate needs optimizer steps, and the folder names tell none.\n"
+            "  Name every step: --steps 60,120,180"
+        )
+    return trajectory
 
 
 def _summary(

@@ -21,7 +21,6 @@ measure = { also_bf16 = true, permutations = 2 }
 objective = { type = "sft" }
 task = { type = "chain", max_terms = 4 }
 sampling = { max_completion_length = 7 }
-evaluation = { prompts = 8 }
 
 [arm]
 steps = 3
@@ -29,7 +28,7 @@ student = { type = "path", path = "@base", round_to_bf16 = true }
 batch = { prompts = 2, group_size = 2 }
 optimizer = { lr = 1e-3 }
 save = { steps = [1, 2, 3] }
-evaluation = { steps = [0] }
+evaluation = { prompts = 8, steps = [0] }
 
 [stages.base]
 steps = 2
@@ -90,6 +89,7 @@ def test_trains_measures_and_records_every_run(whole):
     runs = {run["name"]: run for run in recorded["runs"]}
     assert list(runs) == ["base", "sft", "coin"]
     assert runs["base"]["measurement"] is None
+    assert set(runs["base"]["accuracy"].values()) == {None}  # this stage is not evaluated
     assert runs["sft"]["w0_digest"] == runs["coin"]["w0_digest"] != runs["base"]["w0_digest"]
     assert runs["coin"]["accuracy"]["start"] == runs["sft"]["accuracy"]["start"]
     assert runs["sft"]["learning_rate_sum"] == pytest.approx(3e-3)

@@ -21,12 +21,14 @@ class Trajectory:
         base: W0.
         tuned: W_1 .. W_T, in the order of their steps.
         steps: optimizer step of each, strictly increasing.
+        base_step: optimizer step of W0; 0 where nothing tells another.
         numbered: True where no step was known and the checkpoints were numbered 1..T.
     """
 
     base: Checkpoint
     tuned: tuple[Checkpoint, ...]
     steps: tuple[int, ...]
+    base_step: int
     numbered: bool
 
 
@@ -46,22 +48,23 @@ def open_trajectory(
         raise SettingsError("measure needs a base and at least one tuned checkpoint.")
     opened = tuple(open_checkpoint(path) for path in tuned)
     first = open_checkpoint(base)
+    base_step = _step(first) or 0
     if steps is not None:
         if len(steps) != len(opened):
             raise SettingsError(f"--steps names {len(steps)} steps for {len(opened)} checkpoints.")
-        return Trajectory(first, opened, _increasing(opened, steps), numbered=False)
+        return Trajectory(first, opened, _increasing(opened, steps), base_step, numbered=False)
     found = [_step(checkpoint) for checkpoint in opened]
     if all(step is None for step in found):
-        return Trajectory(first, opened, tuple(range(1, len(opened) + 1)), numbered=True)
+        numbers = tuple(range(1, len(opened) + 1))
+        return Trajectory(first, opened, numbers, 0, numbered=True)
     unknown = [str(c.path) for c, step in zip(opened, found, strict=True) if step is None]
     if unknown:
         raise SettingsError(
             f"{unknown[0]}: its name does not tell the optimizer step, the others' names do.\n"
             "  Name every step: --steps 60,120,180"
         )
-    return Trajectory(
-        first, opened, _increasing(opened, [s for s in found if s is not None]), False
-    )
+    known = _increasing(opened, [step for step in found if step is not None])
+    return Trajectory(first, opened, known, base_step, numbered=False)
 
 
 def _step(checkpoint: Checkpoint) -> int | None:

@@ -56,8 +56,8 @@ def _last(folder: Path, runs: Runs) -> Runs:
             summary = json.loads((folder / run["measurement"] / "summary.json").read_text())
             last = summary["checkpoints"][-1]["step"]
             ends = [c for c in summary["checkpoints"] if c["step"] == last]
-            stored = [c for c in ends if c["storage"] in summary["base"]["dtype"]]
-            found.append((stored or ends)[0]["metrics"])
+            stored = [c for c in ends if c["storage"] != "bfloat16"] or ends
+            found.append(stored[0]["metrics"])
     return found
 
 

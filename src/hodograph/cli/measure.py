@@ -57,7 +57,7 @@ def measure(
     tuned
         Later checkpoints; steps are read from names like checkpoint-120 or step_120.
     out
-        Folder for matrices.parquet, summary.json and report.html.
+        Folder for matrices.parquet, summary.json and report.html; needed unless --plan is given.
     plan
         Print what would be read, needed and taken, and run nothing.
     workers

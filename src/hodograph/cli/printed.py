@@ -62,8 +62,9 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
     for end in (c for c in checkpoints if c["step"] == last_step):
         console.print(_table(first.get(end["storage"]), end, summary["scope"]))
-    for line in LEGEND:
-        console.print(line, highlight=False)
+    if summary["settings"]["only"] == "everything":
+        for line in LEGEND:
+            console.print(line, highlight=False)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
     console.print(f"report: {page}", soft_wrap=True, highlight=False)

@@ -51,8 +51,8 @@ def permutation_null(
 ) -> dict[str, Any]:
     """Sparsity and overlaps after permuting D within the matrix: size kept, place forgotten.
 
-    Exact where D is stored in float32; an update already rounded to 16 bits must not be permuted,
-    since its sizes carry the exponents of the places they came from.
+    Exact where D is stored in float32 or wider; an update already rounded to 16 bits must not be
+    permuted, since its sizes carry the exponents of the places they came from.
     """
     if reason is not None:
         return {"null_reason": reason}
@@ -73,10 +73,10 @@ def null_reason(update: Update) -> str | None:
     """Why the permutation null cannot be had for this update, or None."""
     if update.norm == 0:
         return "no_update"
-    if update.storage != "float32":
+    if update.storage not in ("float32", "float64"):
         return f"stored in {update.storage}"
     if on_bfloat16_grid(update.tuned_MN):
-        return "stored in float32, but rounded to bfloat16 before"
+        return f"stored in {update.storage}, but rounded to bfloat16 before"
     return None
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.matrices.precision import ulp
+from hodograph.matrices.precision import on_bfloat16_grid, ulp
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import TOP_ENERGIES
 
@@ -56,18 +56,22 @@ def update_spectrum(sigma_R: Float[Tensor, " R"], rank: int) -> dict[str, Any]:
 def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> dict[str, Any]:
     """What rounding alone would put into the spectrum, and how much stands above it.
 
+    A wider file whose tuned weights all lie on the bfloat16 grid was rounded before, and is taken
+    for what it was.
+
     Rounding is taken as uniform within one unit of the last place, so its per-entry variance is
     ulp² / 12 and the largest singular value of such noise is near std (sqrt m + sqrt n).
     """
     rows, cols = update.base_MN.shape
-    spacing = ulp(update.tuned_MN, update.storage).square().mean()
+    storage = "bfloat16" if on_bfloat16_grid(update.tuned_MN) else update.storage
+    spacing = ulp(update.tuned_MN, storage).square().mean()
     if update.base_rounded:
-        spacing = spacing + ulp(update.base_MN, update.storage).square().mean()
+        spacing = spacing + ulp(update.base_MN, storage).square().mean()
     edge = float((spacing / 12).sqrt()) * (math.sqrt(rows) + math.sqrt(cols))
     return {
         "noise_floor": edge,
         "resolved_rank": int((sigma_R > edge).sum()),
-        "reliability": reliability(update.storage, density),
+        "reliability": reliability(storage, density),
     }
 
 

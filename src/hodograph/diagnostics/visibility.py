@@ -8,7 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hodograph.matrices.bits import MANTISSA, Census, bits_of, count_changed, take_census
+from hodograph.matrices.bits import (
+    MANTISSA,
+    Census,
+    all_finite,
+    bits_of,
+    count_changed,
+    take_census,
+)
 
 ULP_BINS = {"ulp_0": (0, 1), "ulp_1": (1, 2), "ulp_2": (2, 3), "ulp_3_4": (3, 5),
             "ulp_5_8": (5, 9), "ulp_over_8": (9, 10)}  # fmt: skip
@@ -43,12 +50,19 @@ def visibility(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
 
 
 def sparsity(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
-    """Update sparsity alone, at the speed the bits can be read.
-
-    NaN and infinity count as what their bits are: equal patterns are unchanged.
-    """
-    changed, entries = count_changed(bits_of(base_MN), bits_of(tuned_MN)), base_MN.numel()
-    return {"update_sparsity": (entries - changed) / entries, "density": changed / entries}
+    """Update sparsity alone, at the speed the bits can be read."""
+    base, tuned = bits_of(base_MN), bits_of(tuned_MN)
+    if not (all_finite(base) and all_finite(tuned)):
+        seen = visibility(base_MN, tuned_MN)
+        return {
+            name: seen[name] for name in ("update_sparsity", "density", "nonfinite") if name in seen
+        }
+    changed, entries = count_changed(base, tuned), len(base)
+    return {
+        "update_sparsity": (entries - changed) / entries,
+        "density": changed / entries,
+        "nonfinite": 0,
+    }
 
 
 def _curve(census: Census) -> dict[str, Any]:

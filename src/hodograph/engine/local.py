@@ -44,7 +44,7 @@ def run(
         StorageError: a worker process was killed; what was finished is kept.
     """
     total, done = sum(unit.entries for unit in parameters), 0
-    rows = {unit.name: kept for unit in parameters if (kept := parts.load(unit.name)) is not None}
+    rows = {unit.name: kept for unit in parameters if (kept := _kept(unit, parts, settings))}
     missing = largest_first([unit for unit in parameters if unit.name not in rows])
     done = total - sum(unit.entries for unit in missing)
     on_progress(done, total, "")
@@ -56,6 +56,12 @@ def run(
         done += unit.entries
         on_progress(done, total, unit.name)
     return [row for name in sorted(rows) for row in rows[name]]
+
+
+def _kept(unit: Parameter, parts: Parts, settings: Settings) -> list[Row]:
+    """Rows of a unit that was finished before and may stand, or none."""
+    rows = parts.load(unit.name) or []
+    return rows if settings.accepts(sum(row["nonfinite"] or 0 for row in rows)) else []
 
 
 def _serial(

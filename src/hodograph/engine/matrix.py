@@ -30,7 +30,7 @@ class MatrixPath:
 
     Attributes:
         settings: of the measurement.
-        base: every singular vector of W0, or None where only size and visibility are measured.
+        base: W0's factors, or None where only size and visibility are measured.
     """
 
     settings: Settings

@@ -1,13 +1,21 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 
 Nonfinite = Literal["error", "skip"]
 Only = Literal["everything", "sparsity"]
+
+
+CHOICES = {
+    name: get_args(choices)
+    for name, choices in (
+        ("scope", Scope), ("only", Only), ("unpaired", Unpaired), ("nonfinite", Nonfinite),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,20 @@ class Settings:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}; it is one of {', '.join(choices)}."
+                )
         for name in ("angle_k", "mask_rank", "similarity_k", "permutations"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
+
+    def accepts(self, nonfinite: int) -> bool:
+        """Whether rows with this many NaN or infinite weights may stand in the result."""
+        return self.nonfinite == "skip" or nonfinite == 0
 
     def printed(self) -> dict[str, object]:
         """Every setting by name, for the record."""

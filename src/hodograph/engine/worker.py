@@ -37,7 +37,7 @@ def measure_parameter(
     rows: list[Row] = []
     for block in parameter.blocks:
         if settings.only == "sparsity":
-            rows += _sparsity_only(parameter, block, trajectory)
+            rows += _sparsity_only(parameter, block, trajectory, settings)
         else:
             rows += _measure_block(parameter, block, trajectory, settings)
     return rows
@@ -56,14 +56,18 @@ def measure_prepared(parameter: Parameter) -> list[Row]:
     return measure_parameter(parameter, *_prepared)
 
 
-def _sparsity_only(parameter: Parameter, block: Block, trajectory: Trajectory) -> list[Row]:
+def _sparsity_only(
+    parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
+) -> list[Row]:
     base_MN = block.of(trajectory.base.read(parameter.name))
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
-        identity = _identity(parameter, block, trajectory.steps[index])
-        storage = {"storage": storage_name(base_MN, tuned_MN), "flags": []}
-        rows.append(identity | storage | sparsity(base_MN, tuned_MN))
+        row = _identity(parameter, block, trajectory.steps[index]) | sparsity(base_MN, tuned_MN)
+        if row["nonfinite"]:
+            _refuse_nonfinite(parameter, checkpoint, base_MN, settings)
+        flags = ["nonfinite"] if row["nonfinite"] else []
+        rows.append(row | {"storage": storage_name(base_MN, tuned_MN), "flags": flags})
     return rows
 
 
@@ -169,7 +173,9 @@ def _with_displacement(row: Row, trajectory: Trajectory, settings: Settings) -> 
     if "update_rms" not in row:
         return row
     checkpoint = trajectory.tuned[trajectory.steps.index(row["step"])]
-    recorded = checkpoint.training.get("learning_rate_sum")
-    if recorded is None and settings.learning_rate is not None:
-        recorded = settings.learning_rate * row["step"]
-    return row | displacement(row["update_rms"], recorded)
+    rates = checkpoint.training.get("learning_rate_sum")
+    if rates is not None:
+        rates -= trajectory.base.training.get("learning_rate_sum", 0.0)
+    elif settings.learning_rate is not None:
+        rates = settings.learning_rate * (row["step"] - trajectory.base_step)
+    return row | displacement(row["update_rms"], rates)

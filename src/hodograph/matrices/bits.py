@@ -13,6 +13,7 @@ from torch import Tensor
 
 MAGNITUDES = 1 << 15
 MANTISSA = 7
+INFINITY = 0x7F80
 PIECE = 1 << 16
 MOST_ULPS = 9  # moves of 9 ULPs and more are counted together
 Bits = NDArray[np.uint16]
@@ -59,6 +60,11 @@ def take_census(base: Bits, tuned: Bits) -> Census:
     unmoved, changed = joint[:MAGNITUDES], joint[MAGNITUDES:]
     moves[0] = unmoved.sum()
     return Census(unmoved + changed, changed, moves, flips)
+
+
+def all_finite(bits: Bits) -> bool:
+    """Whether no pattern is NaN or infinity, by the largest magnitude."""
+    return all(int((bits[piece] & 0x7FFF).max()) < INFINITY for piece in pieces(len(bits)))
 
 
 def count_changed(base: Bits, tuned: Bits) -> int:

@@ -128,7 +128,8 @@ def _unmeasurable(
     for checkpoint, name in zip(trajectory.tuned, others, strict=True):
         other = checkpoint.headers[name]
         if other.dtype not in FLOATS or header.dtype not in FLOATS:
-            return f"not floating point ({header.dtype})"
+            dtype = header.dtype if header.dtype not in FLOATS else other.dtype
+            return f"not floating point ({dtype})"
         if other.shape != header.shape:
             if unpaired == "skip":
                 return f"shape {header.shape} in the base, {other.shape} in {checkpoint.path}"

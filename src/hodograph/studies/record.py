@@ -32,30 +32,32 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
 def _described(run: StudyRun, out: Path) -> dict[str, Any]:
     finished = _read(run.folder / "finished.json")
     provenance = _read(run.folder / "provenance.json")
+    recipe = _read(
+        run.folder / "recipe.json"
+    )  # what was trained; the study's file may have changed
     last = _read(run.folder / finished["final_checkpoint"] / "hodograph_step.json")
     measured = (run.measurement / "summary.json").exists()
     return {
         "name": run.name,
         "role": run.role,
         "seed": run.seed,
-        "objective": run.recipe.objective.type,
+        "objective": recipe["objective"]["type"],
         "student": run.student,
         "teacher": run.teacher,
-        "task": run.recipe.task.type,
+        "task": recipe["task"]["type"],
         "steps": finished["steps"],
-        "learning_rate": run.recipe.optimizer.lr,
+        "learning_rate": recipe["optimizer"]["lr"],
         "learning_rate_sum": last["learning_rate_sum"],
         "w0_digest": provenance["w0_hash"],
-        "accuracy": _accuracy(_read(run.folder / "evaluations.json")),
+        "accuracy": _accuracy(run.folder / "evaluations.json"),
         "folder": str(run.folder.relative_to(out)),
         "measurement": str(run.measurement.relative_to(out)) if measured else None,
     }
 
 
-def _accuracy(evaluations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Accuracy before and after; `start` is empty where step 0 was not evaluated."""
-    if not evaluations:
-        evaluations = [{}]
+def _accuracy(path: Path) -> dict[str, Any]:
+    """Accuracy before and after; empty where it was not evaluated."""
+    evaluations: list[dict[str, Any]] = (_read(path) if path.exists() else []) or [{}]
     first, last = evaluations[0], evaluations[-1]
     first = first if first.get("step") == 0 else {}
     return {

@@ -4,8 +4,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
+from hodograph.engine.settings import Scope
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Section
 
@@ -15,7 +16,7 @@ Tree = dict[str, Any]
 class MeasureSection(Section):
     """How every arm is measured; the fields are those of hodograph.engine.settings.Settings."""
 
-    scope: str = "linear"
+    scope: Scope = "linear"
     also_bf16: bool = True
     angle_k: PositiveInt = 512
     mask_rank: PositiveInt = 64
@@ -39,6 +40,13 @@ class Study(Section):
     arm: Tree = Field(default_factory=dict)
     stages: dict[str, Tree] = Field(default_factory=dict)
     arms: dict[str, Tree] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice")
+        return seeds
 
 
 def load_study(path: Path) -> Study:

@@ -63,7 +63,7 @@ def _identity() -> list[Column]:
 
     text, whole = pa.string(), pa.int64()
     return [
-        column("parameter", text, "", "name of the stored tensor, wrapper prefixes removed"),
+        column("parameter", text, "", "name of the stored tensor in the base"),
         column("layer", whole, "", "index of the transformer layer; empty outside the layers"),
         column("module", text, "", "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, ..."),
         column("expert", whole, "", "index of the expert; empty in dense layers"),
@@ -171,7 +171,7 @@ def _rotation() -> list[Column]:
             "angle_k",
             pa.int64(),
             "",
-            "size of the principal subspaces, min(512, p // 2)",
+            "size of the principal subspaces, min(512, p // 2) by default",
             PNT,
             "rotation",
         )
@@ -236,7 +236,7 @@ def _landing() -> list[Column]:
 
     columns = [column("density", "share", "|M| / (m n) = 1 - update_sparsity")]
     masks = (
-        ("principal", "top {alpha} % of |rank-r part of W0|, r = min(64, p // 2)"),
+        ("principal", "top {alpha} % of |rank-r part of W0|, r = min(64, p // 2) by default"),
         ("low", "bottom {alpha} % of |W0|"),
     )
     for alpha in ALPHAS:

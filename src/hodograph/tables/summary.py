@@ -34,9 +34,9 @@ def with_energy_share(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     """Mean, median, count and interval of every metric, for each step and storage.
 
-    `low` and `high` bound the mean by a 95 % percentile bootstrap over layers, since the matrices
-    of one layer are not independent; with one layer there is none. `weighted` is the mean weighted
-    by the matrices' sizes, where that is the definition.
+    `weighted` is the mean weighted by the matrices' sizes, where that is the definition. `low` and
+    `high` bound it, or else the mean, by a 95 % percentile bootstrap over layers, since the
+    matrices of one layer are not independent; with one layer there is none.
     """
     groups = matrices.groupby(["step", "storage"], sort=True)
     return [
@@ -52,8 +52,8 @@ def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
 
 def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, Any]:
     values = group[list(METRICS)].astype("float64")
-    intervals = _intervals(values, group["layer"].fillna(-1), generator)
-    sizes = group["rows"].astype("float64") * group["cols"].astype("float64")
+    weights = _weights(group, values)
+    intervals = _intervals(values, weights, group["layer"].fillna(-1), generator)
     summary = {}
     for name in METRICS:
         column = values[name].dropna()
@@ -62,16 +62,27 @@ def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, A
             entry |= {"mean": float(column.mean()), "median": float(column.median())}
             entry |= intervals.get(name, {"low": None, "high": None})
             if name in WEIGHTED:
-                entry["weighted"] = float(np.average(column, weights=sizes[column.index]))
+                entry["weighted"] = float(np.average(column, weights=weights[name][column.index]))
         summary[name] = entry
     return summary
 
 
+def _weights(group: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Weight of every value: its matrix's size where that is the definition, else 1."""
+    size = group["rows"].astype("float64") * group["cols"].astype("float64")
+    ones = pd.Series(1.0, index=group.index)
+    columns = {name: size if name in WEIGHTED else ones for name in values.columns}
+    return pd.DataFrame(columns).where(values.notna(), 0.0)
+
+
 def _intervals(
-    values: pd.DataFrame, layers: pd.Series, generator: np.random.Generator
+    values: pd.DataFrame,
+    weights: pd.DataFrame,
+    layers: pd.Series,
+    generator: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    sums = values.groupby(layers).sum().to_numpy()
-    counts = values.groupby(layers).count().to_numpy()
+    sums = (values.fillna(0.0) * weights).groupby(layers).sum().to_numpy()
+    counts = weights.groupby(layers).sum().to_numpy()
     if len(sums) < 2:
         return {}
     drawn = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)

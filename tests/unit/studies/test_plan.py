@@ -88,6 +88,8 @@ def test_names_of_runs_become_their_folders_of_the_same_seed(planned, tmp_path):
         ("[arms.sft]", "[arms.base]", "base is a stage and an arm"),
         ("lr = 1e-5", "rate = 1e-5", "optimizer.rate"),
         ("seeds = [0, 4]", "seeds = []", "seeds"),
+        ("seeds = [0, 4]", "seeds = [4, 4]", "named twice"),
+        ("[arm]", '[measure]\nscope = "atention"\n[arm]', "scope"),
         ("[arm]", "[armz]", "armz"),
         ('name = "small"', "name = ", "not valid TOML"),
         ('path = "@base"', 'path = "@anchor"', "ring"),

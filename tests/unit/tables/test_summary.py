@@ -42,6 +42,16 @@ def test_sparsity_is_weighted_by_size():
     assert summary(matrices, "update_sparsity")["weighted"] == pytest.approx(0.75)
 
 
+def test_the_interval_of_a_weighted_metric_bounds_the_weighted_mean():
+    small = rows([1.0] * 8, range(8), update_sparsity=[0.2, 0.3] * 4)
+    large = rows([1.0] * 8, range(8), update_sparsity=[0.8, 0.9] * 4)
+    for row in large:
+        row["rows"] = 200
+    entry = summary(small + large, "update_sparsity")
+    assert entry["low"] < entry["weighted"] < entry["high"]
+    assert entry["low"] > entry["mean"]
+
+
 def test_the_interval_resamples_layers_not_matrices():
     # ten equal matrices a layer: only the layer's value varies, so ten layers carry ten numbers
     generator = np.random.default_rng(0)

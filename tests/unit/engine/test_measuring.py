@@ -1,0 +1,102 @@
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from hodograph import measure
+from hodograph.engine.settings import Settings
+from hodograph.errors import CheckpointError, SettingsError
+
+Q = "model.layers.0.self_attn.q_proj.weight"
+
+
+@pytest.fixture
+def checkpoint(tmp_path, write_checkpoint):
+    def write(name, scale, training=None):
+        base = torch.randn(24, 16, generator=torch.Generator().manual_seed(0))
+        step = torch.randn(24, 16, generator=torch.Generator().manual_seed(1))
+        folder = write_checkpoint(tmp_path / name, {Q: base + scale * step})
+        if training is not None:
+            (folder / "hodograph_step.json").write_text(json.dumps(training))
+        return folder
+
+    return write
+
+
+def kappa(*arguments, **settings):
+    row = measure(*arguments, **settings).matrices.iloc[-1]
+    return row["kappa"], row["update_rms"]
+
+
+def test_kappa_uses_what_the_checkpoints_record(checkpoint):
+    base = checkpoint("a", 0.0)
+    tuned = checkpoint("b", 0.01, {"step": 50, "learning_rate_sum": 0.02})
+    value, rms = kappa(base, tuned)
+    assert value == pytest.approx(rms / 0.02)
+
+
+def test_kappa_counts_from_the_base_not_from_the_start_of_the_run(checkpoint):
+    base = checkpoint("a", 0.01, {"step": 50, "learning_rate_sum": 0.02})
+    tuned = checkpoint("b", 0.02, {"step": 60, "learning_rate_sum": 0.025})
+    value, rms = kappa(base, tuned)
+    assert value == pytest.approx(rms / 0.005)
+    value, rms = kappa(checkpoint("step_50", 0.01), checkpoint("step_60", 0.02), learning_rate=1e-3)
+    assert value == pytest.approx(rms / 0.01)
+
+
+def test_a_learning_rate_without_steps_is_refused(checkpoint):
+    with pytest.raises(SettingsError, match="--steps"):
+        measure(checkpoint("a", 0.0), checkpoint("b", 0.01), learning_rate=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scope", "atention"), ("only", "norms"), ("unpaired", "drop"), ("nonfinite", "warn"),
+        ("angle_k", 0), ("permutations", 0), ("learning_rate", -1.0),
+    ],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"{name} is"):
+        Settings(**{name: value})
+
+
+@pytest.fixture
+def broken(tmp_path, write_checkpoint):
+    weights = torch.randn(24, 16, generator=torch.Generator().manual_seed(0))
+    base = write_checkpoint(tmp_path / "step_0", {Q: weights})
+    weights = weights.clone()
+    weights[3, 4] = torch.inf
+    return base, write_checkpoint(tmp_path / "step_1", {Q: weights})
+
+
+@pytest.mark.parametrize("only", ["everything", "sparsity"])
+def test_what_was_measured_with_skip_does_not_pass_without_it(broken, tmp_path, only):
+    out = tmp_path / "m"
+    with pytest.raises(CheckpointError, match="--nonfinite skip"):
+        measure(*broken, out=out, only=only)
+    skipped = measure(*broken, out=out, only=only, nonfinite="skip").matrices
+    assert skipped["nonfinite"].to_list() == [1]
+    assert skipped["update_sparsity"].to_list() == [1.0]
+    with pytest.raises(CheckpointError, match="--nonfinite skip"):
+        measure(*broken, out=out, only=only)
+
+
+def test_a_wide_file_of_narrow_values_is_read_as_rounded(tmp_path, write_checkpoint):
+    generator = torch.Generator().manual_seed(0)
+    base = (torch.randn(64, 48, generator=generator) * 0.02).bfloat16()
+    tuned = (base.float() + 2e-5 * torch.randn(64, 48, generator=generator)).bfloat16()
+    rows = []
+    for dtype in (torch.bfloat16, torch.float32):
+        folders = [
+            write_checkpoint(tmp_path / str(dtype) / f"step_{i}", {Q: w.to(dtype)})
+            for i, w in enumerate((base, tuned))
+        ]
+        rows.append(measure(*folders).matrices.iloc[0])
+    narrow, wide = rows
+    assert wide["reliability"] == narrow["reliability"] != "ok"
+    for name in ("noise_floor", "resolved_rank", "stable_rank", "update_sparsity"):
+        assert wide[name] == narrow[name]
+    assert "rounded to bfloat16 before" in wide["null_reason"]
+    assert pd.isna(wide["update_sparsity_null"])
