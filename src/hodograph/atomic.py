@@ -21,7 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -40,17 +40,20 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def _sync(path: Path) -> None:
-    """Wait until the file is on the disk: a rename must not outrun its content."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk: a rename must not outrun its content."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The one line a user needs when a write fails."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageError(
-            f"{path}: no space left on the device.\n"
+            f"{path}: no space left on the device, or the file size is limited.\n"
             "  Free some, or name another folder; what was finished is kept."
         )
     return StorageError(f"{path}: cannot be written ({error.strerror or error}).")

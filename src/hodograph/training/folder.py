@@ -10,13 +10,13 @@ RUN/finished.json                written last
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hodograph.atomic import sync, write_json, write_text
 from hodograph.errors import SettingsError, StorageError
 from hodograph.recipes import Recipe, first_difference
 
@@ -110,22 +110,9 @@ def appearing_whole(path: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     yield partial
     for file in partial.rglob("*"):
-        _sync(file)
+        sync(file)
     partial.rename(path)
-    _sync(path.parent)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; a reader sees the old file or the new one."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text`; a reader sees the old file or the new one."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
+    sync(path.parent)
 
 
 def read_json(path: Path) -> Any:
@@ -138,14 +125,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read back: {error}.") from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _step_of(folder: Path) -> int:

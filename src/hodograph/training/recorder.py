@@ -14,10 +14,11 @@ from transformers import (
     TrainerState,
 )
 
+from hodograph.atomic import write_json
 from hodograph.errors import SettingsError
 from hodograph.recipes import Recipe, Stop
 from hodograph.training.evaluation import Examiner
-from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json, write_json
+from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json
 from hodograph.training.saving import save_model
 
 OnStep = Callable[[int, int], None]  # (step, steps of the recipe)

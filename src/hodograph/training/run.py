@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hodograph.atomic import write_json
 from hodograph.checkpoints import open_checkpoint
 from hodograph.recipes import Recipe
 from hodograph.training.assembly import Parts, build_recorder, build_trainer, open_parts
-from hodograph.training.folder import RunFolder, read_json, write_json
+from hodograph.training.folder import RunFolder, read_json
 from hodograph.training.machine import one_process, storage_errors
 from hodograph.training.provenance import describe_environment, now
 from hodograph.training.quiet import without_noise
