@@ -122,8 +122,9 @@ def main() -> None:
     print(machine(), "\n")
     rows = []
     for shape in shapes:
-        for kind in KINDS if shape[0] * shape[1] < 1 << 23 else KINDS[:1]:
-            rows.append(pair_row(shape, kind, 3 if shape[0] * shape[1] < 1 << 23 else 1))
+        small_enough = shape[0] * shape[1] < 1 << 22
+        for kind in KINDS if small_enough else KINDS[:1]:
+            rows.append(pair_row(shape, kind, 3 if small_enough else 1))
             print(rows[-1], file=sys.stderr, flush=True)
     headings = ["shape, k", "update", "3 SVDs, s", "hodograph, s", "ratio", "to naive",
                 "angles differ by, degrees", "NSS differs by, relative", "method"]  # fmt: skip
