@@ -3,9 +3,9 @@
     python benchmarks/factoring.py [--small]
 
 The pair: W0, W1 and their difference; principal angles on both sides at k = min(512, p / 2), the
-default, and at k = p / 8; both spectra, the top 16 of the update, certificates. The baseline is three
-float64 SVDs in their best orientation with the same angles; the naive one calls torch.linalg.svd on
-the matrices as they lie.
+default, and at k = p / 8; both spectra, the update's top 16, and certificates. The baseline is
+three float64 SVDs in their best orientation with the same angles; the naive one calls
+torch.linalg.svd on the matrices as they lie.
 """
 
 import sys
