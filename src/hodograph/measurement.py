@@ -17,6 +17,7 @@ from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.tables.lock import lock_of
 from hodograph.tables.store import MeasurementFolder, MemoryParts, table_of, to_frame
 from hodograph.tables.summary import summarise, with_energy_share
 
@@ -146,6 +147,7 @@ def _summary(
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
         "versions": versions(),
+        "lock": lock_of(matrices, settings.lock, settings.seed),
         "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hodograph.tables.columns import COLUMNS
+from hodograph.tables.lock import LockThresholds, lock_of
 from hodograph.tables.store import MeasurementFolder, table_of, to_frame
 from hodograph.tables.summary import summarise
 
@@ -73,6 +74,8 @@ def matrix_row(
         "hill_11": 2.5,
         "sim16_end": 0.5 + 0.5 * way,
         "sim16_chance": 0.25,
+        "lock_counts": 1,
+        "lock_step": 40 if storage == "float32" else None,
         "reliability": "caution" if storage == "bfloat16" and layer == 0 else "ok",
         "exponents": EXPONENTS,
         "exponent_entries": ENTRIES,
@@ -112,6 +115,7 @@ def write_measurement(
         "warnings": [],
         "settings": {"angle_k": 512, "masks": {"rank": 64}},
         "versions": {"torch": "2.13.0"},
+        "lock": lock_of(to_frame(table), LockThresholds(), 0),
         "checkpoints": [
             {"path": f"runs/step_{one['step']}"} | one for one in summarise(to_frame(table), 0)
         ],

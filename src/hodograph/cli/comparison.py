@@ -31,6 +31,7 @@ def print_study(console: Console, folder: Path) -> None:
         cells = [_cell(last[arm], line) for arm in arms]
         if any(cells):
             table.add_row(line.label, *cells)
+    table.add_row("lock", *(_lock(folder, _named(runs, arm)) for arm in arms))
     console.print(table)
     seeds = len(study["seeds"])
     over = "one seed: no interval over seeds" if seeds == 1 else f"means over {seeds} seeds"
@@ -50,15 +51,28 @@ def _accuracy(runs: Runs, key: str) -> str:
 
 def _last(folder: Path, runs: Runs) -> Runs:
     """Metrics of each seed's last step, in the storage the checkpoints are in."""
-    found = []
-    for run in runs:
-        if run["measurement"] is not None:
-            summary = json.loads((folder / run["measurement"] / "summary.json").read_text())
-            last = summary["checkpoints"][-1]["step"]
-            ends = [c for c in summary["checkpoints"] if c["step"] == last]
-            stored = [c for c in ends if c["storage"] != "bfloat16"] or ends
-            found.append(stored[0]["metrics"])
-    return found
+    return [_stored_end(summary)["metrics"] for summary in _summaries(folder, runs)]
+
+
+def _lock(folder: Path, runs: Runs) -> str:
+    """The lock's verdict in that storage, once where all seeds agree."""
+    verdicts = [
+        summary["lock"][_stored_end(summary)["storage"]]["verdict"]
+        for summary in _summaries(folder, runs)
+    ]
+    return ", ".join(verdicts if len(set(verdicts)) > 1 else verdicts[:1])
+
+
+def _summaries(folder: Path, runs: Runs) -> Runs:
+    measured = [run["measurement"] for run in runs if run["measurement"] is not None]
+    return [json.loads((folder / one / "summary.json").read_text()) for one in measured]
+
+
+def _stored_end(summary: dict[str, Any]) -> dict[str, Any]:
+    last = summary["checkpoints"][-1]["step"]
+    ends = [c for c in summary["checkpoints"] if c["step"] == last]
+    stored = [c for c in ends if c["storage"] != "bfloat16"] or ends
+    return stored[0]
 
 
 def _cell(metrics: Runs, line: Line) -> str:

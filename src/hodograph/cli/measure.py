@@ -15,7 +15,9 @@ from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.measurement import measure as measure_checkpoints
 from hodograph.measurement import plan_measurement
 from hodograph.report.page import render_measurement
+from hodograph.tables.lock import LockThresholds
 
+LOCK = LockThresholds()
 WORTH_PROCESSES = 20.0  # seconds; starting workers takes a few
 
 
@@ -44,6 +46,11 @@ def measure(
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
+    lock_capture: float = LOCK.capture,
+    lock_share: float = LOCK.share,
+    lock_after: int = LOCK.after,
+    lock_noise: float = LOCK.noise,
+    lock_energy: float = LOCK.energy,
 ) -> None:
     """Measure the update from BASE to each TUNED checkpoint.
 
@@ -87,11 +94,22 @@ def measure(
         error, or skip tensors that are not in every checkpoint.
     nonfinite
         error, or skip the spectra of matrices with NaN or infinity.
+    lock_capture
+        Capture from which the rest of the way counts as inside the early subspace.
+    lock_share
+        Share of the matrices that must be locked for the verdict "locked".
+    lock_after
+        Counted checkpoints that must follow t*.
+    lock_noise
+        Least energy of the rest of the way, in units of its rounding noise.
+    lock_energy
+        Least energy of the rest of the way, as a share of the whole update's.
     """
     settings = Settings(
         scope=scope, only=only, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
         permutations=permutations, exact=exact, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
         learning_rate=lr,
+        lock=LockThresholds(lock_capture, lock_share, lock_after, lock_noise, lock_energy),
     )  # fmt: skip
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
     ahead = plan_measurement(base, tuned, **asked, workers=workers or os.cpu_count() or 1)

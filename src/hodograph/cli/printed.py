@@ -65,6 +65,8 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
+        for storage, entry in summary["lock"].items():
+            console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
@@ -89,6 +91,18 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+
+
+def lock_line(entry: dict[str, Any]) -> str:
+    """The lock's verdict in one line, with its reason, interval, t* and stable rank."""
+    line = f"{entry['verdict']} ({entry['reason']}"
+    if entry["low"] is not None:
+        line += f"; share of all, 95 % interval {entry['low']:.2f} to {entry['high']:.2f}"
+    line += ")"
+    if entry["step"] is not None:
+        line += f"; median t* step {entry['step']:g}"
+        line += f"; stable rank from there max / min {entry['stable_rank_band']:.2f}"
+    return line
 
 
 def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:

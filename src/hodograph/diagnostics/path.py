@@ -1,4 +1,4 @@
-"""G9, the paper's form: the path of the cumulative update, and its similarity to the end."""
+"""G9: the path of the cumulative update, and the similarity of its subspaces."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,26 @@ class TopVectors:
     rank: int
 
 
+def shared_size(first: TopVectors, second: TopVectors, k: int) -> int:
+    """K, lowered where one update has fewer directions, and to half of the shorter side."""
+    side = len(first.factors.sigma_R)
+    return min(k, first.rank, second.rank, max(1, side // 2))
+
+
+def similarity_with_chance(
+    first: TopVectors | None, second: TopVectors | None, k: int
+) -> tuple[float, float] | None:
+    """Sim_K of two updates on the right, and the K / n of random subspaces.
+
+    None where one of the two is zero.
+    """
+    if first is None or second is None:
+        return None
+    size = shared_size(first, second, k)
+    v1_NK, v2_NK = first.factors.leading(size).v_NK, second.factors.leading(size).v_NK
+    return similarity(v1_NK, v2_NK), size / v1_NK.shape[0]
+
+
 def similarity_to_end(updates: list[TopVectors | None], k: int) -> list[dict[str, Any]]:
     """Sim_K of each cumulative update to the last one, right and left, with its chance level.
 
@@ -42,8 +62,7 @@ def similarity_to_end(updates: list[TopVectors | None], k: int) -> list[dict[str
         if update is None or last is None:
             rows.append({})
             continue
-        side = len(update.factors.sigma_R)
-        size = min(k, update.rank, last.rank, max(1, side // 2))
+        size = shared_size(update, last, k)
         now, end = update.factors.leading(size), last.factors.leading(size)
         rows.append(
             {

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from hodograph.diagnostics.energy import principal_energy
+from hodograph.diagnostics.lock import lock_step
 from hodograph.diagnostics.path import TopVectors, similarity_to_end
 from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
+from hodograph.engine.ahead import Ahead
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import SHIFT_TARGET, shift_error, subspace_error
 from hodograph.linalg.factor import factor
@@ -31,10 +33,12 @@ class MatrixPath:
     Attributes:
         settings: of the measurement.
         base: W0's factors, or None where only size and visibility are measured.
+        ahead: compares with what comes after; None where W_T is not finite or has no spectrum.
     """
 
     settings: Settings
     base: Factors | None
+    ahead: Ahead | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
     _previous_MN: Tensor | None = None
@@ -57,14 +61,20 @@ class MatrixPath:
             if columns.pop("ill_defined"):
                 flags.append("ill_defined")
             row |= columns
+        if self.ahead is not None and self._step_MN is not None:
+            before, here = self.ahead.add(update, top, self._step_MN)
+            if self._rows:
+                self._rows[-1] |= before
+            row |= here
         self._rows.append(row)
         self._tops.append(top)
 
     def rows(self) -> list[Row]:
-        """Every row, with the similarity of each update to the last one."""
+        """Every row, with the similarity of each update to the last one, and t*."""
+        start = lock_step(self._rows, self.settings.lock)
         similar = similarity_to_end(self._tops, self.settings.similarity_k)
         for row, columns in zip(self._rows, similar, strict=True):
-            row |= columns
+            row |= columns | {"lock_step": start}
             if columns and columns["sim16_k"] != self.settings.similarity_k:
                 row["flags"].append("lowered_k")
         return self._rows

@@ -81,13 +81,15 @@ def _longest(costs: Sequence[float], workers: int) -> float:
 
 
 def _flops(block: Block, trajectory: Trajectory, settings: Settings) -> float:
-    """Operations for one matrix: W0 once, W1 and D at every checkpoint and storage."""
+    """Operations for one matrix: W0 once; W_t, D_t, W_T - W_t and W_t - W_{t-1} a checkpoint."""
     if not block.spectral or settings.only == "sparsity":
         return 0.0
     storages = 2 if settings.also_bf16 else 1
     k = principal_size(block.rows, block.cols, settings.angle_k)
-    matrices = 1 + 2 * storages * len(trajectory.tuned)
-    return matrices * _factor_flops(block.rows, block.cols, k)
+    checkpoints = len(trajectory.tuned)
+    ahead = max(0, 2 * checkpoints - 3) * storages  # the first and the last step come free
+    whole = (1 + 2 * storages * checkpoints) * _factor_flops(block.rows, block.cols, k)
+    return whole + ahead * _factor_flops(block.rows, block.cols, settings.similarity_k)
 
 
 def _factor_flops(rows: int, cols: int, k: int) -> float:
@@ -96,13 +98,13 @@ def _factor_flops(rows: int, cols: int, k: int) -> float:
 
 
 def _memory(block: Block, settings: Settings) -> int:
-    """W0, W1, D and their working copies in float64, the Gram matrix and its eigenvectors."""
+    """W0, W1, D, W_T and their working copies in float64, the Gram matrix and eigenvectors."""
     if not block.spectral or settings.only == "sparsity":
         return 0
     short = min(block.rows, block.cols)
     k = principal_size(block.rows, block.cols, settings.angle_k)
     vectors = 2 * (block.rows + block.cols) * k
-    return DOUBLE * (5 * block.rows * block.cols + 3 * short * short + 2 * vectors)
+    return DOUBLE * (7 * block.rows * block.cols + 3 * short * short + 2 * vectors)
 
 
 def _flops_a_second() -> float:

@@ -1,10 +1,11 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
+from hodograph.tables.lock import LockThresholds
 
 Nonfinite = Literal["error", "skip"]
 Only = Literal["everything", "sparsity"]
@@ -35,6 +36,7 @@ class Settings:
         unpaired: "error" or "skip" tensors that are not in every checkpoint.
         nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
         learning_rate: constant learning rate of the run, where no checkpoint records its own.
+        lock: constants of the lock's verdict.
     """
 
     scope: Scope = "linear"
@@ -49,6 +51,7 @@ class Settings:
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"
     learning_rate: float | None = None
+    lock: LockThresholds = field(default_factory=LockThresholds)
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

@@ -14,6 +14,7 @@ from hodograph.diagnostics.masks import Masks, masks_of
 from hodograph.diagnostics.path import displacement
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import sparsity, visibility
+from hodograph.engine.ahead import Ahead
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Settings
 from hodograph.errors import CheckpointError
@@ -77,6 +78,7 @@ def _measure_block(
     base_MN = block.of(trajectory.base.read(parameter.name))
     factors = _factors(base_MN, block, settings)
     masks = _masks(base_MN, factors, settings)
+    ends = _ends(parameter, block, base_MN, trajectory, settings) if factors is not None else {}
     paths: dict[str, MatrixPath] = {}
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
@@ -93,12 +95,27 @@ def _measure_block(
         for update in _storages(stored, settings):
             path = paths.get(update.storage)
             if path is None:
-                path = MatrixPath(settings, _factors_as(update, base_MN, factors, settings))
+                path = MatrixPath(
+                    settings,
+                    _factors_as(update, base_MN, factors, settings),
+                    ends.get(update.storage),
+                )
                 paths[update.storage] = path
             path.add(update, dict(seen))
     for path in paths.values():
         rows += path.rows()
     return [_with_displacement(row, trajectory, settings) for row in rows]
+
+
+def _ends(
+    parameter: Parameter, block: Block, base_MN: Tensor, trajectory: Trajectory, settings: Settings
+) -> dict[str, Ahead]:
+    """What looks ahead to W_T, by storage; nothing where W_T is W_1 or is not finite."""
+    end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
+    if len(trajectory.tuned) == 1 or not bool(torch.isfinite(end_MN).all()):
+        return {}
+    updates = _storages(stored_update(base_MN, end_MN), settings)
+    return {one.storage: Ahead(settings, one.tuned_MN, one.storage) for one in updates}
 
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hodograph.report.glossary import definition
+from hodograph.report.lock import lock_cell
 from hodograph.report.missing import why_missing
 from hodograph.report.names import null_of, storage_free
 from hodograph.report.numbers import DASH, accuracy, missing, percent, significant
@@ -54,6 +55,7 @@ def comparison_table(groups: Sequence[Origin], caption: str) -> Table:
         Head("seen in", words=True),
         *(Head(m.heading, m.unit, definition(m.metric)) for m in _MEASURED),
         Head("stable rank", "first → last, attention", definition("stable_rank")),
+        Head("lock", title=definition("capture16"), words=True),
     ]
     bodies = [
         Body([row for arm in group.arms for row in _arm_rows(arm)], group.label) for group in groups
@@ -66,7 +68,7 @@ def _arm_rows(arm: Arm) -> list[list[Cell]]:
     storages = list(dict.fromkeys(s for run in runs for s in run.storages))
     if not storages:
         reason = "this arm was not measured"
-        return [_identity(arm, 1) + [absent(reason) for _ in range(len(_MEASURED) + 2)]]
+        return [_identity(arm, 1) + [absent(reason) for _ in range(len(_MEASURED) + 3)]]
     rows = []
     for place, storage in enumerate(storages):
         cells = _identity(arm, len(storages)) if place == 0 else []
@@ -75,7 +77,7 @@ def _arm_rows(arm: Arm) -> list[list[Cell]]:
             if place == 0 or not storage_free(measured.metric):
                 span = len(storages) if storage_free(measured.metric) else 1
                 cells.append(_measured_cell(runs, storage, measured, span))
-        rows.append([*cells, _stable_rank_cell(runs, storage)])
+        rows.append([*cells, _stable_rank_cell(runs, storage), lock_cell(runs, storage)])
     return rows
 
 

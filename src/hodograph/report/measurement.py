@@ -9,6 +9,7 @@ import pandas as pd
 from hodograph.report.checkpoint_figures import checkpoint_figures
 from hodograph.report.glossary import definition
 from hodograph.report.landscapes import heat_map_figures
+from hodograph.report.lock import lock_table
 from hodograph.report.missing import why_missing
 from hodograph.report.names import (
     HEAT_MAPS,
@@ -36,6 +37,7 @@ _FAMILIES = {
     "landing": "Where visible changes land",
     "energy": "Energy in W0's principal subspaces",
     "spectrum": "Spectrum of the update",
+    "lock": "Lock",
 }
 
 
@@ -55,6 +57,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
             for step in reversed(steps[:-1])
             for storage in measurement.storages
         ],
+        "lock": lock_table(measurement) if len(steps) > 1 else None,
         "trajectories": trajectory_figures(arms) if len(steps) > 1 else [],
         "landscapes": heat_map_figures(arms),
         "checkpoint_figures": checkpoint_figures(measurement),

@@ -28,6 +28,8 @@ def why_missing(metric: str, rows: pd.DataFrame) -> str:
         return "no learning rates were recorded with the checkpoints"
     if metric.startswith("hill_"):
         return "the matrices have fewer singular values than the order k"
+    if BY_NAME[metric].family == "lock" or metric.startswith(("sim16_disjoint", "sim16_adjacent")):
+        return "compares with later checkpoints, and there are too few"
     if BY_NAME[metric].family == "path":
         return "needs more than one checkpoint"
     return "no matrix has a value"

@@ -18,6 +18,8 @@ TITLES: dict[str, str] = {
     "step_cosine": "Cosine of successive step updates",
     "sim16_end": "Sim₁₆ to the end, right",
     "sim16_end_left": "Sim₁₆ to the end, left",
+    "sim16_disjoint": "Sim₁₆ to the rest of the way",
+    "sim16_adjacent": "Sim₁₆ of successive step updates",
     "angle_left_mean": "Mean principal angle, left",
     "angle_right_mean": "Mean principal angle, right",
     "angle_right_max": "Largest principal angle, right",
@@ -40,6 +42,9 @@ TITLES: dict[str, str] = {
     "hill_11": "Hill estimate, k = 11",
     "hill_32": "Hill estimate, k = 32",
     "resolved_rank": "Resolved rank",
+    "capture16": "Capture of the rest of the way, right",
+    "capture16_left": "Capture of the rest of the way, left",
+    "rest_energy": "Energy of the rest of the way",
 }
 """The metrics a page lists, in order, by the names it uses for them."""
 
@@ -49,7 +54,7 @@ OVERLAPS = (
     "overlap_principal_50",
     "overlap_low_50",
 )
-TRAJECTORIES = ("stable_rank", "update_norm", "hill_11", "sim16_end")
+TRAJECTORIES = ("stable_rank", "update_norm", "hill_11", "sim16_end", "capture16")
 HEAT_MAPS = ("update_sparsity", "relative_norm", "angle_right_mean", "stable_rank")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MODULE_ORDER = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
@@ -60,7 +65,7 @@ def null_of(metric: str) -> str | None:
     """Return the column that says what chance alone gives for a metric, if there is one."""
     if metric == "sim16_end":
         return "sim16_chance"  # K / n is chance on the right side alone
-    names = (f"{metric}_null", f"{metric}_isotropic")
+    names = (f"{metric}_null", f"{metric}_isotropic", f"{metric}_chance")
     return next((name for name in names if name in BY_NAME), None)
 
 

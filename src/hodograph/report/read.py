@@ -68,6 +68,20 @@ class Skipped(_Record):
     reason: str
 
 
+class Lock(_Record):
+    """The lock's verdict in one storage; `matrices` counts them by standing."""
+
+    verdict: str
+    reason: str
+    share: Number = None
+    low: Number = None
+    high: Number = None
+    matrices: dict[str, int]
+    step: Number = None
+    stable_rank_band: Number = None
+    thresholds: dict[str, float]
+
+
 class Summary(_Record):
     """`summary.json` of a measurement."""
 
@@ -75,6 +89,7 @@ class Summary(_Record):
     scope: str
     base: Base
     checkpoints: list[Checkpoint]
+    lock: dict[str, Lock]
     matrices: int
     parameters: int
     skipped: list[Skipped]

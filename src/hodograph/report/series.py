@@ -64,7 +64,7 @@ def doubt(rows: pd.DataFrame, metric: str) -> str:
     if metric in ("angle_left_max", "angle_right_max"):
         hits = rows["flags"].map(lambda flags: flags is not None and "ill_defined" in flags)
         return f"ill_defined {int(hits.sum())}/{len(rows)}" if hits.any() else ""
-    if family != "spectrum" and not metric.startswith("sim16_end"):
+    if family not in ("spectrum", "lock") and not metric.startswith("sim16"):
         return ""
     for level in ("poor", "caution"):
         hit = int((rows["reliability"] == level).sum())

@@ -24,6 +24,7 @@ Family = Literal[
     "landing",
     "energy",
     "spectrum",
+    "lock",
 ]
 
 PNT = "Zhu et al., arXiv 2511.08567"
@@ -101,6 +102,12 @@ def _certificate() -> list[Column]:
             "relative",
             "bound on the relative error of nss",
         ),
+        column(
+            "certificate_ahead",
+            pa.float64(),
+            "degrees",
+            "the same for the top-K subspaces of W_t - W_{t-1} and W_T - W_t, the larger",
+        ),
     ]
 
 
@@ -162,6 +169,10 @@ def _path() -> list[Column]:
         Column(
             "sim16_k", pa.int64(), "", "K of sim16_end; lowered for small matrices", OURS, "path"
         ),
+        column("sim16_disjoint", "share", "‖V_K(D_t)ᵀ V_K(W_T - W_t)‖²_F / K, K = 16"),
+        column("sim16_disjoint_chance", "share", "K / n for sim16_disjoint, K as it was used"),
+        column("sim16_adjacent", "share", "‖V_K(W_t - W_{t-1})ᵀ V_K(W_{t+1} - W_t)‖²_F / K"),
+        column("sim16_adjacent_chance", "share", "K / n for sim16_adjacent, K as it was used"),
     ]
 
 
@@ -340,6 +351,24 @@ def _spectrum() -> list[Column]:
     return columns
 
 
+def _lock() -> list[Column]:
+    def column(name: str, unit: str, formula: str) -> Column:
+        return Column(name, pa.float64(), unit, formula, OURS, "lock")
+
+    captured = "(‖R V‖² / ‖R‖² - K / n) / (best K directions of R - K / n)"
+    return [
+        column("capture16", "ratio", f"{captured}, V = V_K(D_t), R = W_T - W_{{t+1}}, K = 16"),
+        column("capture16_left", "ratio", "the same with left singular vectors and K / m"),
+        column("rest_energy", "share", "‖W_T - W_{t+1}‖² / ‖D_T‖²"),
+        column("rest_over_noise", "ratio", "‖W_T - W_{t+1}‖² / (sum of both ulp² / 12)"),
+        Column("lock_counts", pa.int64(), "", "1 where the rest is enough to judge by, else 0",
+               OURS, "lock"),
+        Column("lock_step", pa.int64(), "optimizer steps",
+               "t*: first counted step from which capture16 stays at least .5",
+               OURS, "lock"),
+    ]  # fmt: skip
+
+
 COLUMNS: tuple[Column, ...] = tuple(
     _identity()
     + _certificate()
@@ -351,6 +380,7 @@ COLUMNS: tuple[Column, ...] = tuple(
     + _landing()
     + _energy()
     + _spectrum()
+    + _lock()
 )
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 METRICS: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.is_metric)

@@ -15,6 +15,7 @@ TITLES = {
     "landing": "G5 Where visible updates land",
     "energy": "G6 Energy in the principal subspaces",
     "spectrum": "G7 Spectrum of the update",
+    "lock": "G10 Lock",
 }
 INTRODUCTION = """# The columns of `matrices`
 

@@ -123,13 +123,30 @@ def test_a_study_row_has_the_planted_numbers(studied):
     assert row[:5] == ["opd | opd", "chain", "100 × 2.0×10⁻⁵ | Σ 0.00200",
                        "55.1 → 74.2 | ± 1.4", "float32"]  # fmt: skip
     assert row[5:8] == ["58.7 | null 58.9", "1.16", "0.250"]
-    assert row[-3:] == ["28.0 | null 28.1", "38.0 | null 37.9", "3.20 → 4.00"]
+    assert row[-4:] == ["28.0 | null 28.1", "38.0 | null 37.9", "3.20 → 4.00", "locked"]
 
 
 def test_bfloat16_rows_leave_out_what_does_not_depend_on_storage(studied):
     row = next(row for row in Rows(studied).rows if row and row[0] == "bfloat16")
-    assert len(row) == 6
-    assert row[-1] == "6.20 → 7.00 | caution 4/12"
+    assert len(row) == 7
+    assert row[-2:] == ["6.20 → 7.00 | caution 4/12", "not locked"]
+
+
+def test_the_lock_stands_beside_what_it_rests_on(measured):
+    # stable ranks are 2 + layer + step / 100: from step 40 on, 4 / 3.4 in the middle layer
+    locked, not_locked = (row for row in Rows(measured).rows if row[1:2] and "locked" in row[1])
+    assert locked[1:] == ["locked", "21 of 21 matrices are locked", "100", "100 to 100",
+                          "40.0", "1.18"]  # fmt: skip
+    assert not_locked[1:] == ["not locked", "0 of 21 matrices are locked", "0", "0 to 0", "–", "–"]
+
+
+def test_seeds_that_differ_in_the_lock_are_counted(tmp_path):
+    write_study(tmp_path, seeds=(0, 1), arms=("opd",))
+    summary = tmp_path / "seed_1" / "opd" / "measurement" / "summary.json"
+    content = json.loads(summary.read_text())
+    content["lock"]["float32"]["verdict"] = "undetermined"
+    summary.write_text(json.dumps(content))
+    assert Rows(page_of(tmp_path)).row("opd")[-1] == "locked (1); undetermined (1)"
 
 
 def test_one_seed_is_said_plainly_and_equal_budgets_raise_no_caution(studied):

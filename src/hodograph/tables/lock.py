@@ -1,0 +1,157 @@
+"""G10 for a whole run: from each matrix's t* to one verdict, with an interval over layers.
+
+L layers, B bootstrap draws.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from hodograph.errors import SettingsError
+
+DRAWS = 1000
+Verdict = Literal["locked", "not locked", "undetermined"]
+
+
+@dataclass(frozen=True)
+class LockThresholds:
+    """The constants of the verdict; all are printed with it.
+
+    Attributes:
+        capture: capture that counts as inside the early subspace.
+        share: share of the matrices that must be locked.
+        after: counted checkpoints needed after t*.
+        noise: energy of the rest of the way, in units of its rounding noise, from which on a
+            checkpoint counts.
+        energy: energy of the rest of the way, as a share of the whole update's, from which on a
+            checkpoint counts.
+    """
+
+    capture: float = 0.5
+    share: float = 0.8
+    after: int = 2
+    noise: float = 4.0
+    energy: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("capture", "share", "energy"):
+            if not 0 < getattr(self, name) < 1:
+                raise SettingsError(f"lock.{name} is {getattr(self, name)}; it must be in (0, 1).")
+        for name, least in (("after", 1), ("noise", 0)):
+            if not getattr(self, name) >= least:
+                raise SettingsError(
+                    f"lock.{name} is {getattr(self, name)}; it must be at least {least}."
+                )
+
+    @property
+    def checkpoints(self) -> int:
+        """Checkpoints a trajectory needs: t*, those after it, and two that are only compared."""
+        return self.after + 3
+
+
+def lock_of(matrices: pd.DataFrame, thresholds: LockThresholds, seed: int) -> dict[str, Any]:
+    """The verdict of each storage: locked, not locked or undetermined, and why.
+
+    A matrix is locked if it has a t* with enough counted checkpoints after it, undetermined if too
+    few checkpoints count for that, else not locked. `share` is that of the locked among the
+    decided. `low` and `high` bound the share of all matrices, by a 95 % bootstrap over layers:
+    undetermined matrices are not locked for `low` and locked for `high`. With one layer there is
+    no interval, and the two counts themselves decide.
+    """
+    checkpoints = matrices["step"].nunique()
+    return {
+        str(storage): _entry(_standings(rows, thresholds), checkpoints, thresholds, seed)
+        for storage, rows in matrices.groupby("storage", sort=True)
+    }
+
+
+def _standings(rows: pd.DataFrame, thresholds: LockThresholds) -> pd.DataFrame:
+    """Layer, standing, t* and band of the stable rank of every matrix that was updated."""
+    found = []
+    for _, path in rows.sort_values("step").groupby(["parameter", "module"], dropna=False):
+        if pd.isna(path["stable_rank"].iloc[-1]):
+            continue
+        layer = path["layer"].iloc[0]
+        counted = int((path["lock_counts"].fillna(0) > 0).sum())
+        start = path["lock_step"].iloc[0]
+        band = None
+        if not pd.isna(start):
+            ranks = path.loc[path["step"] >= start, "stable_rank"]
+            band = float(ranks.max() / ranks.min())
+        standing = _standing(counted, start, thresholds)
+        found.append((-1 if pd.isna(layer) else int(layer), standing, start, band))
+    return pd.DataFrame(found, columns=["layer", "standing", "step", "band"])
+
+
+def _standing(counted: int, start: object, thresholds: LockThresholds) -> Verdict:
+    if not pd.isna(start):
+        return "locked"
+    return "not locked" if counted > thresholds.after else "undetermined"
+
+
+def _entry(
+    standings: pd.DataFrame, checkpoints: int, thresholds: LockThresholds, seed: int
+) -> dict[str, Any]:
+    counts = {kind: int((standings["standing"] == kind).sum()) for kind in
+              ("locked", "not locked", "undetermined")}  # fmt: skip
+    decided = counts["locked"] + counts["not locked"]
+    low, high = _interval(standings, np.random.default_rng(seed))
+    verdict, reason = _verdict(counts, low, high, checkpoints, thresholds)
+    locked = standings[standings["standing"] == "locked"]
+    return {
+        "verdict": verdict,
+        "reason": reason,
+        "share": counts["locked"] / decided if decided else None,
+        "low": low,
+        "high": high,
+        "matrices": counts,
+        "step": float(locked["step"].median()) if len(locked) else None,
+        "stable_rank_band": float(locked["band"].median()) if len(locked) else None,
+        "thresholds": asdict(thresholds),
+    }
+
+
+def _interval(
+    standings: pd.DataFrame, generator: np.random.Generator
+) -> tuple[float | None, float | None]:
+    """Low: undetermined matrices taken as not locked; high: as locked."""
+    kinds = standings["standing"]
+    sides = pd.DataFrame({"low": kinds == "locked", "high": kinds != "not locked"})
+    layers = sides.groupby(standings["layer"]).agg(["sum", "count"])
+    if len(layers) < 2:
+        return None, None
+    draws = generator.integers(len(layers), size=(DRAWS, len(layers)))
+    shares = {
+        side: layers[side]["sum"].to_numpy()[draws].sum(axis=1)
+        / layers[side]["count"].to_numpy()[draws].sum(axis=1)
+        for side in ("low", "high")
+    }
+    return float(np.quantile(shares["low"], 0.025)), float(np.quantile(shares["high"], 0.975))
+
+
+def _verdict(
+    counts: dict[str, int],
+    low: float | None,
+    high: float | None,
+    checkpoints: int,
+    thresholds: LockThresholds,
+) -> tuple[Verdict, str]:
+    matrices = sum(counts.values())
+    if not matrices:
+        return "undetermined", "no matrix has a spectrum of its update"
+    if checkpoints < thresholds.checkpoints:
+        needed = f"at least {thresholds.checkpoints} are needed"
+        return "undetermined", f"{checkpoints} checkpoint(s) after the base; {needed}"
+    least, most = counts["locked"] / matrices, 1 - counts["not locked"] / matrices
+    reason = f"{counts['locked']} of {matrices} matrices are locked"
+    if counts["undetermined"]:
+        reason += f", {counts['undetermined']} are undetermined: too few checkpoints count"
+    if (least if low is None else low) >= thresholds.share:
+        return "locked", reason
+    if (most if high is None else high) < thresholds.share:
+        return "not locked", reason
+    if least < thresholds.share <= most:
+        return "undetermined", reason
+    return "undetermined", f"{reason}; the interval over layers spans {thresholds.share:g}"
