@@ -26,7 +26,14 @@ ENTRIES = [40, 200, 400, 900, 1500, 900, 156]
 
 
 def matrix_row(
-    layer: int, module: str, step: int, storage: str, *, size: float = 1.0, last: int = 100
+    layer: int,
+    module: str,
+    step: int,
+    storage: str,
+    *,
+    size: float = 1.0,
+    first: int = 20,
+    last: int = 100,
 ) -> dict[str, Any]:
     """One row: values grow with the step and `size`, and differ by layer and module."""
     rows, cols = MODULES[module]
@@ -75,7 +82,7 @@ def matrix_row(
         "sim16_end": 0.5 + 0.5 * way,
         "sim16_chance": 0.25,
         "lock_counts": 1,
-        "lock_step": 40 if storage == "float32" else None,
+        "lock_step": first if storage == "float32" else None,
         "reliability": "caution" if storage == "bfloat16" and layer == 0 else "ok",
         "exponents": EXPONENTS,
         "exponent_entries": ENTRIES,
@@ -92,7 +99,7 @@ def measurement_rows(
 ) -> list[dict[str, Any]]:
     """Rows of a whole measurement."""
     return [
-        matrix_row(layer, module, step, storage, size=size, last=steps[-1])
+        matrix_row(layer, module, step, storage, size=size, first=steps[0], last=steps[-1])
         for layer in range(layers)
         for module in MODULES
         for step in steps

@@ -364,7 +364,7 @@ def _lock() -> list[Column]:
         Column("lock_counts", pa.int64(), "", "1 where the rest is enough to judge by, else 0",
                OURS, "lock"),
         Column("lock_step", pa.int64(), "optimizer steps",
-               "t*: first counted step from which capture16 stays at least .5",
+               "t*: first counted step from which capture16 stays at or above its threshold",
                OURS, "lock"),
     ]  # fmt: skip
 

@@ -68,27 +68,29 @@ def lock_of(matrices: pd.DataFrame, thresholds: LockThresholds, seed: int) -> di
 
 
 def _standings(rows: pd.DataFrame, thresholds: LockThresholds) -> pd.DataFrame:
-    """Layer, standing, t* and band of the stable rank of every matrix that was updated."""
+    """Layer, standing, t* and the stable rank's band of every matrix that was updated."""
     found = []
     for _, path in rows.sort_values("step").groupby(["parameter", "module"], dropna=False):
         if pd.isna(path["stable_rank"].iloc[-1]):
             continue
         layer = path["layer"].iloc[0]
         counted = int((path["lock_counts"].fillna(0) > 0).sum())
-        start = path["lock_step"].iloc[0]
-        band = None
-        if not pd.isna(start):
-            ranks = path.loc[path["step"] >= start, "stable_rank"]
-            band = float(ranks.max() / ranks.min())
+        starts = path["lock_step"].dropna()
+        start = int(starts.iloc[0]) if len(starts) else None
         standing = _standing(counted, start, thresholds)
+        band = None if start is None else _band(path.loc[path["step"] >= start, "stable_rank"])
         found.append((-1 if pd.isna(layer) else int(layer), standing, start, band))
     return pd.DataFrame(found, columns=["layer", "standing", "step", "band"])
 
 
-def _standing(counted: int, start: object, thresholds: LockThresholds) -> Verdict:
-    if not pd.isna(start):
+def _standing(counted: int, start: int | None, thresholds: LockThresholds) -> Verdict:
+    if start is not None:
         return "locked"
     return "not locked" if counted > thresholds.after else "undetermined"
+
+
+def _band(ranks: pd.Series) -> float:
+    return float(ranks.max() / ranks.min())
 
 
 def _entry(
