@@ -37,8 +37,10 @@ class LockThresholds:
 
     def __post_init__(self) -> None:
         for name in ("capture", "share", "energy"):
-            if not 0 < getattr(self, name) < 1:
-                raise SettingsError(f"lock.{name} is {getattr(self, name)}; it must be in (0, 1).")
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingsError(
+                    f"lock.{name} is {getattr(self, name)}; it must be above 0, and at most 1."
+                )
         for name, least in (("after", 1), ("noise", 0)):
             if not getattr(self, name) >= least:
                 raise SettingsError(
