@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -10,11 +11,11 @@ from planted.measurement import write_study
 
 @pytest.fixture
 def console():
-    return Console(width=200, record=True, quiet=True)
+    return Console(file=io.StringIO(), width=200)
 
 
 def lock_row(console):
-    lines = console.export_text().splitlines()
+    lines = console.file.getvalue().splitlines()
     return next(line.split(maxsplit=1)[1].strip() for line in lines if line.startswith("lock"))
 
 
