@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from hodograph.diagnostics.gate import Gate, gate_of
 from hodograph.diagnostics.masks import Masks
+from hodograph.diagnostics.strata import Reals, Strata, compare, count_strata
 from hodograph.matrices.bits import bits_of, changed_bits
 from hodograph.matrices.precision import on_bfloat16_grid
 from hodograph.matrices.update import Update
@@ -25,24 +27,44 @@ class Permutations:
 
 
 def landing(update: Update, masks: Masks) -> dict[str, Any]:
-    """Share of the visibly changed entries inside each mask, with its bounds and lift.
+    """Share of the visibly changed entries inside each mask, with its bounds, lift and nulls.
 
     Args:
         update: as stored; the change is looked at in bfloat16.
         masks: those of its base.
     """
-    changed_E = changed_bits(bits_of(update.base_MN), bits_of(update.tuned_MN))
-    overlaps = masks.overlaps(changed_E)
-    if overlaps is None:
-        return {}
+    base_bits = bits_of(update.base_MN)
+    changed_E = changed_bits(base_bits, bits_of(update.tuned_MN))
+    strata = count_strata(masks, base_bits, changed_E)
     density = float(changed_E.mean())
-    columns: dict[str, Any] = {f"overlap_{name}": share for name, share in overlaps.items()}
+    if density == 0:
+        return {}
+    entries_S = strata.entries_SC.sum(axis=1)
+    gate = gate_of(entries_S, density, on_grid=on_bfloat16_grid(update.base_MN))
+    columns: dict[str, Any] = {}
     for alpha in ALPHAS:
         share = alpha / 100
         columns[f"overlap_{alpha}_lower"] = max(0.0, 1 - (1 - share) / density)
         columns[f"overlap_{alpha}_upper"] = min(1.0, share / density)
         for mask in ("principal", "low"):
-            columns[f"overlap_{mask}_{alpha}_lift"] = overlaps[f"{mask}_{alpha}"] / share
+            weight_C = masks.weights[f"{mask}_{alpha}"]
+            name, overlap = f"overlap_{mask}_{alpha}", strata.overlap(weight_C)
+            columns |= {name: overlap, f"{name}_lift": overlap / share}
+            columns |= _beside(name, strata, weight_C, gate)
+    return columns
+
+
+def _beside(name: str, strata: Strata, weight_C: Reals, gate: Gate | None) -> dict[str, Any]:
+    """What storage alone gives for one overlap: within strata, and through the gate."""
+    found = compare(strata, weight_C)
+    columns: dict[str, Any] = {
+        f"{name}_expected": found.expected,
+        f"{name}_odds_ratio": found.odds_ratio,
+        f"{name}_z": found.z,
+    }
+    if gate is not None:
+        entries_S, inside_S = strata.entries_SC.sum(axis=1), strata.entries_SC @ weight_C
+        columns[f"{name}_gate"] = gate.overlap(entries_S, inside_S)
     return columns
 
 

@@ -7,15 +7,43 @@ from hodograph.linalg.factors import Factors
 from hodograph.linalg.subspaces import similarity
 
 
-def displacement(update_rms: float, learning_rate_sum: float | None) -> dict[str, Any]:
-    """Coherence kappa = RMS(D) / (sum of learning rates).
+@dataclass(frozen=True)
+class Spent:
+    """What the optimizer had spent when a checkpoint was saved; None where it is not known.
+
+    Attributes:
+        learning_rate_sum: sum of the learning rate over the steps.
+        weight_decay_sum: sum of learning rate x weight decay over the steps.
+        steps: steps the optimizer took.
+    """
+
+    learning_rate_sum: float | None = None
+    weight_decay_sum: float | None = None
+    steps: int | None = None
+
+
+def displacement(update_rms: float, base_norm: float, spent: Spent) -> dict[str, Any]:
+    """Coherence kappa = RMS(D) / (sum of learning rates), its null, and what decay would move.
 
     Under Adam a coordinate moves about one learning rate a step, so kappa is near 1 for steps
-    that all agree and near 1 / sqrt(steps) for a random walk.
+    that all agree and near 1 / sqrt(steps) for steps of one size and independent signs. Decoupled
+    weight decay alone shrinks W0 by weight_decay_sum of itself, to first order.
+
+    Args:
+        update_rms: RMS of D.
+        base_norm: ‖W0‖_F.
+        spent: sums since W0.
     """
-    if not learning_rate_sum:
-        return {"learning_rate_sum": learning_rate_sum}
-    return {"learning_rate_sum": learning_rate_sum, "kappa": update_rms / learning_rate_sum}
+    columns: dict[str, Any] = {
+        "learning_rate_sum": spent.learning_rate_sum,
+        "weight_decay_sum": spent.weight_decay_sum,
+    }
+    if spent.weight_decay_sum is not None:
+        columns["weight_decay_norm"] = spent.weight_decay_sum * base_norm
+    if spent.learning_rate_sum:
+        columns["kappa"] = update_rms / spent.learning_rate_sum
+        columns["kappa_random_walk"] = spent.steps**-0.5 if spent.steps else None
+    return columns
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ M rows, N columns.
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from hodograph.diagnostics.gate import Gate, Reals, gate_of
 from hodograph.matrices.bits import (
     MANTISSA,
     Census,
@@ -16,6 +18,7 @@ from hodograph.matrices.bits import (
     count_changed,
     take_census,
 )
+from hodograph.matrices.precision import on_bfloat16_grid
 
 ULP_BINS = {"ulp_0": (0, 1), "ulp_1": (1, 2), "ulp_2": (2, 3), "ulp_3_4": (3, 5),
             "ulp_5_8": (5, 9), "ulp_over_8": (9, 10)}  # fmt: skip
@@ -46,7 +49,8 @@ def visibility(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
     columns["update_sparsity_native_dtype"] = int((base_MN == tuned_MN).sum()) / entries
     columns["sign_flips"] = census.sign_flips / entries
     columns["nonfinite"] = total - entries
-    return columns | _curve(census)
+    gate = gate_of(_strata(census), columns["density"], on_grid=on_bfloat16_grid(base_MN))
+    return columns | _curve(census, gate)
 
 
 def sparsity(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
@@ -65,14 +69,25 @@ def sparsity(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
     }
 
 
-def _curve(census: Census) -> dict[str, Any]:
-    """Entries and changes by biased exponent of W0."""
+def _strata(census: Census) -> Reals:
+    """Entries by stratum: exponent of W0, mantissas other than zero and zero."""
+    by_exponent = census.entries.reshape(256, 1 << MANTISSA).astype(float)
+    return np.stack([by_exponent[:, 1:].sum(axis=1), by_exponent[:, 0]], axis=1).ravel()
+
+
+def _curve(census: Census, gate: Gate | None) -> dict[str, Any]:
+    """Entries and changes by biased exponent of W0, and the changes an isotropic update gives."""
     by_exponent = (256, 1 << MANTISSA)
     entries = census.entries.reshape(by_exponent).sum(axis=1)
     changed = census.changed.reshape(by_exponent).sum(axis=1)
     present = entries > 0
-    return {
+    columns: dict[str, Any] = {
         "exponents": present.nonzero()[0].tolist(),
         "exponent_entries": entries[present].tolist(),
         "exponent_changed": changed[present].tolist(),
     }
+    if gate is not None:
+        expected = (gate.chance_S * _strata(census)).reshape(256, 2).sum(axis=1)
+        columns["gate_scale"] = gate.scale
+        columns["exponent_gate"] = (expected[present] / entries[present]).tolist()
+    return columns

@@ -13,6 +13,7 @@ from hodograph.diagnostics.energy import principal_energy
 from hodograph.diagnostics.lock import lock_step
 from hodograph.diagnostics.path import TopVectors, similarity_to_end
 from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
+from hodograph.diagnostics.rotation_null import IsotropicTurn, isotropic_turn
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
@@ -33,17 +34,20 @@ class MatrixPath:
     Attributes:
         settings: of the measurement.
         base: W0's factors, or None where only size and visibility are measured.
+        seed: of the draws behind the null of the angles.
         ahead: compares with what comes after; None where W_T is not finite or has no spectrum.
     """
 
     settings: Settings
     base: Factors | None
+    seed: int
     ahead: Ahead | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
     _previous_MN: Tensor | None = None
     _step_MN: Tensor | None = None
     _length: float = 0.0
+    _turn: IsotropicTurn | None = None
 
     def add(self, update: Update, seen: Row) -> None:
         """Measure the next checkpoint's update.
@@ -88,6 +92,10 @@ class MatrixPath:
         columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
         columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
         columns |= rotation(base, tuned, k)
+        if not self._rows:
+            self._turn = isotropic_turn(base, rows, cols, k, self.seed)
+        if self._turn is not None:
+            columns |= self._turn.means(update.norm / (rows * cols) ** 0.5)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
         columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
         if base.sigma_R[0] > 0:

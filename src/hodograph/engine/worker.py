@@ -11,7 +11,7 @@ from torch import Tensor
 from hodograph.checkpoints import Checkpoint, Trajectory
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import Masks, masks_of
-from hodograph.diagnostics.path import displacement
+from hodograph.diagnostics.path import Spent, displacement
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import sparsity, visibility
 from hodograph.engine.ahead import Ahead
@@ -98,6 +98,7 @@ def _measure_block(
                 path = MatrixPath(
                     settings,
                     _factors_as(update, base_MN, factors, settings),
+                    _seed(_identity(parameter, block, 0), settings.seed),
                     ends.get(update.storage),
                 )
                 paths[update.storage] = path
@@ -189,10 +190,21 @@ def _refuse_nonfinite(
 def _with_displacement(row: Row, trajectory: Trajectory, settings: Settings) -> Row:
     if "update_rms" not in row:
         return row
-    checkpoint = trajectory.tuned[trajectory.steps.index(row["step"])]
-    rates = checkpoint.training.get("learning_rate_sum")
-    if rates is not None:
-        rates -= trajectory.base.training.get("learning_rate_sum", 0.0)
-    elif settings.learning_rate is not None:
-        rates = settings.learning_rate * (row["step"] - trajectory.base_step)
-    return row | displacement(row["update_rms"], rates)
+    spent = _spent(row["step"], trajectory, settings)
+    return row | displacement(row["update_rms"], row["base_norm"], spent)
+
+
+def _spent(step: int, trajectory: Trajectory, settings: Settings) -> Spent:
+    """What training had spent since W0, as recorded beside its checkpoint or as it was told."""
+    since = step - trajectory.base_step
+    before = trajectory.base.training
+    recorded = {
+        name: value - before.get(name, 0)
+        for name, value in trajectory.tuned[trajectory.steps.index(step)].training.items()
+        if name in ("learning_rate_sum", "weight_decay_sum", "skipped_steps")
+    }
+    rates = recorded.get("learning_rate_sum")
+    if rates is None and settings.learning_rate is not None:
+        rates = settings.learning_rate * since
+    steps = None if trajectory.numbered else since - recorded.get("skipped_steps", 0)
+    return Spent(rates, recorded.get("weight_decay_sum"), steps)

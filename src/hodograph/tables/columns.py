@@ -136,6 +136,22 @@ def _visibility() -> list[Column]:
         ("exponent_changed", "those of them that visibly changed"),
     ):
         columns.append(Column(name, pa.list_(pa.int64()), "entries", formula, OURS, "visibility"))
+    columns += [
+        column(
+            "gate_scale",
+            "weight",
+            "standard deviation s of the isotropic Gaussian update that gives this density",
+        ),
+        Column(
+            "exponent_gate",
+            pa.list_(pa.float64()),
+            "share",
+            "share of the entries with that exponent it changes: erfc(ulp / (2 sqrt(2) s)) on the "
+            "bfloat16 grid",
+            OURS,
+            "visibility",
+        ),
+    ]
     return columns
 
 
@@ -173,6 +189,9 @@ def _path() -> list[Column]:
         column("sim16_disjoint_chance", "share", "K / n for sim16_disjoint, K as it was used"),
         column("sim16_adjacent", "share", "‖V_K(W_t - W_{t-1})ᵀ V_K(W_{t+1} - W_t)‖²_F / K"),
         column("sim16_adjacent_chance", "share", "K / n for sim16_adjacent, K as it was used"),
+        column("kappa_random_walk", "ratio", "1 / sqrt(optimizer steps): Adam, random signs"),
+        column("weight_decay_sum", "lr x decay", "sum of learning rate x weight decay so far"),
+        column("weight_decay_norm", "weight", "weight_decay_sum ‖W0‖_F: what decay alone moves"),
     ]
 
 
@@ -199,6 +218,16 @@ def _rotation() -> list[Column]:
             )
             for statistic in ("mean", "median", "p95", "max")
         ]
+        columns.append(
+            Column(
+                f"angle_{side}_mean_null",
+                pa.float64(),
+                "degrees",
+                "an isotropic update of that norm, to first order; empty above 30",
+                OURS,
+                "rotation",
+            )
+        )
     columns.append(
         Column(
             "spectral_gap",
@@ -258,6 +287,19 @@ def _landing() -> list[Column]:
                 column(f"{name}_null", "share", "its mean after permuting D within the matrix"),
                 column(f"{name}_null_sd", "share", "its standard deviation over permutations"),
                 column(f"{name}_lift", "ratio", f"{name} / {alpha / 100}"),
+                column(
+                    f"{name}_expected",
+                    "share",
+                    "sum of m x / n over strata (exponent of W0, mantissa zero or not), over |M|",
+                ),
+                column(
+                    f"{name}_odds_ratio",
+                    "ratio",
+                    "of changing in X against outside, pooled over strata",
+                    "Mantel & Haenszel, 1959",
+                ),
+                column(f"{name}_z", "", f"({name} - its expectation) / hypergeometric deviation"),
+                column(f"{name}_gate", "share", "what an isotropic update of gate_scale gives"),
             ]
         columns += [
             column(f"overlap_{alpha}_lower", "share", "max(0, 1 - (1 - alpha) / density)"),

@@ -1,0 +1,90 @@
+"""G3: how far an isotropic update of the same norm would turn the principal subspaces.
+
+To first order, a Gaussian update with entries of standard deviation s turns the direction i <= k
+towards j > k by a Gaussian tangent of variance
+
+    s² (sigma_i² + sigma_j²) / (sigma_i² - sigma_j²)²     inside the space of W0's directions
+    s² / sigma_i²                                         outside it, on the longer side
+
+independently for every pair (i, j). The arctangents of this matrix's singular values are the
+principal angles. It needs W0's spectrum alone and scales with s, so a few draws a matrix serve all
+its checkpoints. See docs/design/nulls.md for where it holds.
+
+M rows, N columns, R = min(M, N), K directions of the subspace, T draws.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hodograph.linalg.factors import Factors
+from hodograph.linalg.gram import singular_values
+
+DRAWS = 4
+LARGEST_MEAN = 30.0  # degrees; beyond, subspaces are so mixed that the first order fails
+
+
+@dataclass(frozen=True)
+class IsotropicTurn:
+    """Tangents of the principal angles that an isotropic update of unit scale gives.
+
+    Attributes:
+        left_TK: of the left subspace, one row a draw.
+        right_TK: of the right subspace.
+    """
+
+    left_TK: Float[Tensor, "T K"]
+    right_TK: Float[Tensor, "T K"]
+
+    def means(self, scale: float) -> dict[str, Any]:
+        """Mean angles in degrees for entries of that standard deviation; None above 30."""
+        sides = {"left": self.left_TK, "right": self.right_TK}
+        return {
+            f"angle_{side}_mean_null": _mean_angle(tangents_TK * scale)
+            for side, tangents_TK in sides.items()
+        }
+
+
+def isotropic_turn(base: Factors, rows: int, cols: int, k: int, seed: int) -> IsotropicTurn | None:
+    """Draw the first-order turn of W0's top-k subspaces; both sides see the same draws.
+
+    Returns:
+        The turn, or None where k is 0 or the gap at k is below the error of the spectrum.
+    """
+    if k < 1:
+        return None
+    gap = float(base.sigma_R[k - 1] - base.sigma_R[k])
+    if gap <= float(base.sigma_error_R[k - 1] + base.sigma_error_R[k]):
+        return None
+    sides = [_draws(deviations(base.sigma_R, k, side), seed) for side in (rows, cols)]
+    return IsotropicTurn(*sides)
+
+
+def deviations(sigma_R: Float[Tensor, " R"], k: int, side: int) -> Float[Tensor, "J K"]:
+    """Standard deviation of each tangent for s = 1; J = side - K directions to turn to."""
+    inner_K, outer_J = sigma_R[:k], sigma_R[k:, None]
+    within_JK = (inner_K.square() + outer_J.square()).sqrt()
+    within_JK = within_JK / ((inner_K - outer_J) * (inner_K + outer_J))
+    return torch.cat([within_JK, (1 / inner_K).expand(side - len(sigma_R), k)])
+
+
+def _draws(deviation_JK: Float[Tensor, "J K"], seed: int) -> Float[Tensor, "T K"]:
+    generator = torch.Generator().manual_seed(seed)
+    drawn = []
+    for _ in range(DRAWS):
+        normal_JK = torch.randn(deviation_JK.shape, generator=generator, dtype=torch.float64)
+        drawn.append(_singular_values(normal_JK * deviation_JK))
+    return torch.stack(drawn)
+
+
+def _singular_values(matrix_JK: Float[Tensor, "J K"]) -> Float[Tensor, " K"]:
+    found = singular_values(matrix_JK)
+    return torch.linalg.svdvals(matrix_JK) if found is None else found[0]
+
+
+def _mean_angle(tangents_TK: Float[Tensor, "T K"]) -> float | None:
+    mean = float(torch.rad2deg(tangents_TK.atan()).mean())
+    return mean if mean <= LARGEST_MEAN else None
