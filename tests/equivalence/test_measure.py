@@ -98,13 +98,14 @@ def test_bfloat16_rows_equal_measuring_the_rounded_files(pair, tmp_path, write_c
     assert list(stored["storage"]) == ["bfloat16"] * 4
     nulls = [name for name in seen.columns if "null" in name and name != "nss_null"]
     nulls += ["update_sparsity_native_dtype", "noise_floor", "resolved_rank"]  # of the storage
+    nulls += [name for name in seen.columns if "gate" in name]  # W0 on the grid or between
     # the principal mask is cut from W0 as stored, so it may differ at its edge
     close = [name for name in seen.columns if name.startswith("overlap_principal")]
     exact = [name for name in seen.columns if name not in nulls and name not in close]
     pd.testing.assert_frame_equal(seen[exact], stored[exact], check_exact=False, rtol=1e-12)
     for name in close:
         if not name.endswith(("_null", "_null_sd")):
-            assert seen[name].to_list() == pytest.approx(stored[name].to_list(), abs=0.02)
+            assert seen[name].to_list() == pytest.approx(stored[name].to_list(), abs=0.02, rel=0.05)
 
 
 def test_the_fast_way_equals_full_svds(tmp_path, write_checkpoint):

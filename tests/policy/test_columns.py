@@ -25,9 +25,10 @@ def test_every_column_is_declared_once_and_described():
 
 
 def test_a_measurement_fills_exactly_the_declared_columns(tmp_path, write_checkpoint, layered):
-    base, step = layered(0), layered(1)
-    tensors = [{name: base[name] + i * step[name] for name in base} for i in range(6)]  # a lock
+    base, way = layered(0), layered(1)
+    tensors = [{n: base[n] + 2e-3 * i * way[n] for n in base} for i in range(6)]  # a lock
     first, *others = (write_checkpoint(tmp_path / f"step_{i}", t) for i, t in enumerate(tensors))
+    (others[-1] / "hodograph_step.json").write_text('{"step": 5, "weight_decay_sum": 1e-4}')
     measurement = measure(first, others, also_bf16=True, learning_rate=1e-3)
     assert list(measurement.matrices.columns) == [column.name for column in COLUMNS]
     small = {name for name in BY_NAME if name.startswith("hill_32")}  # needs 32 singular values

@@ -66,7 +66,7 @@ def gate_of(entries_S: Reals, density: float, *, on_grid: bool) -> Gate | None:
     widths = np.log2(above_S[entries_S > 0])
     found = root_scalar(
         lambda log_scale: float(chance(below_S, above_S, 2.0**log_scale) @ share_S) - density,
-        bracket=(widths.min() - 10, widths.max() + 64),  # nothing changes; everything does
+        bracket=(widths.min() - 64, widths.max() + 64),  # nothing changes; everything does
         xtol=1e-13,
     )
     scale = 2.0 ** float(found.root)

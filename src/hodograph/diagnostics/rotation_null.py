@@ -16,6 +16,7 @@ M rows, N columns, R = min(M, N), K directions of the subspace, T draws.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -59,30 +60,51 @@ def isotropic_turn(base: Factors, rows: int, cols: int, k: int, seed: int) -> Is
     gap = float(base.sigma_R[k - 1] - base.sigma_R[k])
     if gap <= float(base.sigma_error_R[k - 1] + base.sigma_error_R[k]):
         return None
-    sides = [_draws(deviations(base.sigma_R, k, side), seed) for side in (rows, cols)]
-    return IsotropicTurn(*sides)
+    short, outside = min(rows, cols), abs(rows - cols)
+    inside_TK = _drawn(base.sigma_R, k, 0, seed)
+    beyond_TK = _drawn(base.sigma_R, k, outside, seed) if outside else inside_TK
+    return IsotropicTurn(
+        beyond_TK if rows > short else inside_TK, beyond_TK if cols > short else inside_TK
+    )
 
 
-def deviations(sigma_R: Float[Tensor, " R"], k: int, side: int) -> Float[Tensor, "J K"]:
-    """Standard deviation of each tangent for s = 1; J = side - K directions to turn to."""
+def deviations(sigma_R: Float[Tensor, " R"], k: int) -> Float[Tensor, "J K"]:
+    """Standard deviation, for s = 1, of the tangent from each i <= k to each of the J = R - k."""
     inner_K, outer_J = sigma_R[:k], sigma_R[k:, None]
-    within_JK = (inner_K.square() + outer_J.square()).sqrt()
-    within_JK = within_JK / ((inner_K - outer_J) * (inner_K + outer_J))
-    return torch.cat([within_JK, (1 / inner_K).expand(side - len(sigma_R), k)])
+    squares_JK = inner_K.square() + outer_J.square()
+    return squares_JK.sqrt() / ((inner_K - outer_J) * (inner_K + outer_J))
 
 
-def _draws(deviation_JK: Float[Tensor, "J K"], seed: int) -> Float[Tensor, "T K"]:
-    generator = torch.Generator().manual_seed(seed)
+def _drawn(sigma_R: Float[Tensor, " R"], k: int, outside: int, seed: int) -> Float[Tensor, "T K"]:
+    generator, deviation_JK = np.random.default_rng(seed), deviations(sigma_R, k)
     drawn = []
     for _ in range(DRAWS):
-        normal_JK = torch.randn(deviation_JK.shape, generator=generator, dtype=torch.float64)
-        drawn.append(_singular_values(normal_JK * deviation_JK))
+        normal_JK = torch.from_numpy(generator.standard_normal(deviation_JK.shape))
+        rows = [normal_JK * deviation_JK]
+        if outside:
+            rows.append(_gaussian_rows(outside, k, generator) / sigma_R[:k])
+        drawn.append(_singular_values(torch.cat(rows)))
     return torch.stack(drawn)
 
 
+def _gaussian_rows(count: int, k: int, generator: np.random.Generator) -> Float[Tensor, "J K"]:
+    """A Gaussian matrix of so many rows, or a k x k one with the same law of its Gram matrix.
+
+    (Bartlett, 1933: the triangular factor has independent normal and chi entries.)
+    """
+    if count <= k:
+        return torch.from_numpy(generator.standard_normal((count, k)))
+    triangle = np.triu(generator.standard_normal((k, k)), 1)
+    np.fill_diagonal(triangle, np.sqrt(generator.chisquare(count - np.arange(k))))
+    return torch.from_numpy(triangle)
+
+
 def _singular_values(matrix_JK: Float[Tensor, "J K"]) -> Float[Tensor, " K"]:
+    """The fast ones where a nearly closed gap does not drown the small ones in its error."""
     found = singular_values(matrix_JK)
-    return torch.linalg.svdvals(matrix_JK) if found is None else found[0]
+    if found is None or float(found[1].median()) > 1e-3 * float(found[0].median()):
+        return torch.linalg.svdvals(matrix_JK)
+    return found[0]
 
 
 def _mean_angle(tangents_TK: Float[Tensor, "T K"]) -> float | None:
