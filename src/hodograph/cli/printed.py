@@ -28,9 +28,9 @@ class Line:
 LINES = (
     Line("update_sparsity", "sparsity, %", "update_sparsity_null", 100, ".2f"),
     Line("relative_norm", "relative norm, %", None, 100, ".4f"),
-    Line("kappa", "kappa", None, 1, ".3f"),
-    Line("angle_left_mean", "angle, left, °"),
-    Line("angle_right_mean", "angle, right, °"),
+    Line("kappa", "kappa", "kappa_random_walk", 1, ".3f"),
+    Line("angle_left_mean", "angle, left, °", "angle_left_mean_null"),
+    Line("angle_right_mean", "angle, right, °", "angle_right_mean_null"),
     Line("nss", "NSS, x 1e-3", "nss_null", 1e3),
     Line("overlap_principal_30", "in principal, %", "overlap_principal_30_null",
           100, ".2f"),
@@ -48,7 +48,8 @@ LEGEND = (
     "angle: mean principal angle. in principal, in low: share of the visible",
     "changes in W0's principal mask, in the lowest 30 % of |W0|. energy top 16:",
     "share of the update's energy in W0's top 16 right singular vectors. Nulls:",
-    "the permuted update for sparsity and overlaps, an isotropic one else.",
+    "the permuted update for sparsity and overlaps, a random walk for kappa, an",
+    "isotropic update else.",
 )
 
 

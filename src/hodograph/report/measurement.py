@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from hodograph.report.names import (
     TITLES,
     TRAJECTORIES,
     null_of,
+    strata_of,
 )
 from hodograph.report.numbers import bare, count
 from hodograph.report.read import Checkpoint, Measurement, Statistic
@@ -142,10 +144,17 @@ def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
     null = null_of(metric)
     if null is None:
         return absent("no null is defined for this quantity")
+    below = _strata(checkpoint, metric)
     value = checkpoint.statistic(null).mean
     if value is None:
-        return absent(why_missing(null, rows))
-    return Cell(bare(value, BY_NAME[null].unit), title=definition(null))
+        return replace(absent(why_missing(null, rows)), below=below)
+    return Cell(bare(value, BY_NAME[null].unit), below, title=definition(null))
+
+
+def _strata(checkpoint: Checkpoint, metric: str) -> tuple[str, ...]:
+    expected = strata_of(metric)
+    value = checkpoint.statistic(expected).mean if expected else None
+    return () if value is None else (f"strata {bare(value, 'share')}",)
 
 
 def without_value(measurement: Measurement) -> list[str]:

@@ -22,8 +22,16 @@ def why_missing(metric: str, rows: pd.DataFrame) -> str:
         and rows["flags"].map(lambda flags: flags is not None and "no_update" in flags).all()
     ):
         return "no update: every matrix equals its base"
+    if metric.startswith("angle_") and metric.endswith("_null"):
+        return "no gap at k to speak of, or more than 30 degrees"
     if metric.endswith(("_null", "_null_sd")) and metric != "nss_null":
         return _null_reason(rows)
+    if metric.endswith("_odds_ratio"):
+        return "everything or nothing changed in each stratum"
+    if metric == "weight_decay_norm":
+        return "no weight decay was recorded with the checkpoints"
+    if metric == "kappa_random_walk":
+        return "the number of optimizer steps is not known"
     if metric in ("learning_rate_sum", "kappa"):
         return "no learning rates were recorded with the checkpoints"
     if metric.startswith("hill_"):

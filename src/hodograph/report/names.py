@@ -13,6 +13,7 @@ TITLES: dict[str, str] = {
     "update_rms": "RMS of the update",
     "learning_rate_sum": "Learning rate × steps",
     "kappa": "κ",
+    "weight_decay_norm": "What weight decay alone moves",
     "path_length": "Path length",
     "straightness": "Straightness",
     "step_cosine": "Cosine of successive step updates",
@@ -28,6 +29,8 @@ TITLES: dict[str, str] = {
     "density": "Density",
     "overlap_principal_30": "Principal overlap, α = .3",
     "overlap_low_30": "Low-magnitude overlap, α = .3",
+    "overlap_principal_30_odds_ratio": "Odds ratio of the principal mask, α = .3",
+    "overlap_low_30_odds_ratio": "Odds ratio of the low mask, α = .3",
     "overlap_principal_50": "Principal overlap, α = .5",
     "overlap_low_50": "Low-magnitude overlap, α = .5",
     "principal_energy_left_16": "Energy in W0's top 16, left",
@@ -65,8 +68,15 @@ def null_of(metric: str) -> str | None:
     """Return the column that says what chance alone gives for a metric, if there is one."""
     if metric == "sim16_end":
         return "sim16_chance"  # K / n is chance on the right side alone
+    if metric == "kappa":
+        return "kappa_random_walk"
     names = (f"{metric}_null", f"{metric}_isotropic", f"{metric}_chance")
     return next((name for name in names if name in BY_NAME), None)
+
+
+def strata_of(metric: str) -> str | None:
+    """Return the column of what its strata alone give for an overlap; None for other metrics."""
+    return f"{metric}_expected" if metric in OVERLAPS else None
 
 
 def storage_free(metric: str) -> bool:
@@ -86,7 +96,7 @@ NEEDED_COLUMNS: tuple[str, ...] = tuple(
             *("flags", "null_reason", "reliability"),
             *("exponents", "exponent_entries", "exponent_changed"),
             *ULP_COLUMNS,
-            *(f"{overlap}_null_sd" for overlap in OVERLAPS),
+            *(f"{overlap}_{beside}" for overlap in OVERLAPS for beside in ("null_sd", "expected")),
             *_with_nulls(tuple(TITLES)),
         )
     )

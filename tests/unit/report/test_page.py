@@ -69,7 +69,7 @@ def test_summary_row_has_mean_interval_median_and_null(measured):
     row = Rows(measured).row("Stable rank")
     assert row == ["Stable rank", "", "4.00", "3.00 to 5.00", "4.00", "–", "–", "21"]
     assert Rows(measured).row("Low-magnitude overlap, α = .3")[2:6] == [
-        "38.0", "38.0 to 38.0", "38.0", "37.9",
+        "38.0", "38.0 to 38.0", "38.0", "37.9 | strata 37.8",
     ]  # fmt: skip
 
 
@@ -113,16 +113,16 @@ def test_a_missing_null_gives_the_reason_of_the_table(tmp_path):
     nulls = {name: None for name in BY_NAME if name.startswith("overlap") and "_null" in name}
     reason = {"null_reason": "stored in bfloat16: D is already rounded"}
     rows = [row | nulls | reason for row in measurement_rows(storages=("bfloat16",))]
-    assert 'title="stored in bfloat16: D is already rounded"' in page_of(
-        write_measurement(tmp_path, rows)
-    )
+    page = page_of(write_measurement(tmp_path, rows))
+    assert 'title="stored in bfloat16: D is already rounded"' in page
+    assert Rows(page).row("Low-magnitude overlap, α = .3")[5] == "– | strata 37.8"
 
 
 def test_a_study_row_has_the_planted_numbers(studied):
     row = Rows(studied).row("opd")
     assert row[:5] == ["opd | opd", "chain", "100 × 2.0×10⁻⁵ | Σ 0.00200",
                        "55.1 → 74.2 | ± 1.4", "float32"]  # fmt: skip
-    assert row[5:8] == ["58.7 | null 58.9", "1.16", "0.250"]
+    assert row[5:8] == ["58.7 | null 58.9", "1.16", "0.250 | null 0.0700"]
     assert row[-4:] == ["28.0 | null 28.1", "38.0 | null 37.9", "3.20 → 4.00", "locked"]
 
 
