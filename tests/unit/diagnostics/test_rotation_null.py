@@ -62,6 +62,17 @@ def test_deviations_are_those_of_first_order_perturbation():
     assert torch.allclose(torch.cat([deviations(sigma, k)[:, 0], outside]), seen, rtol=0.06)
 
 
+def test_a_concentrated_update_of_random_directions_lies_below_too(planted):
+    base = weights(planted, "power", 160, 160)
+    factors, generator = factor(base, 80), torch.Generator().manual_seed(0)
+    left, right = (torch.randn(160, 4, generator=generator).double() for _ in range(2))
+    step = left @ right.T
+    step *= 3e-3 * float(base.norm()) / float(step.norm())
+    angle = rotation(factors, factor(base + step, 80), 80)["angle_left_mean"]
+    null = isotropic_turn(factors, 160, 160, 80, 0).means(float(step.norm()) / 160)
+    assert angle < 0.8 * null["angle_left_mean_null"]
+
+
 def test_a_nearly_closed_gap_moves_one_direction_and_spoils_no_other(planted):
     sigma = torch.linspace(2, 1, 60, dtype=torch.float64)
     apart = isotropic_turn(factor(planted(sigma.tolist(), 60, 60), 30), 60, 60, 30, 0)
