@@ -42,7 +42,9 @@ def displacement(update_rms: float, base_norm: float, spent: Spent) -> dict[str,
         columns["weight_decay_norm"] = spent.weight_decay_sum * base_norm
     if spent.learning_rate_sum:
         columns["kappa"] = update_rms / spent.learning_rate_sum
-        columns["kappa_random_walk"] = spent.steps**-0.5 if spent.steps else None
+        columns["kappa_random_walk"] = (
+            spent.steps**-0.5 if spent.steps and spent.steps > 0 else None
+        )
     return columns
 
 

@@ -45,6 +45,19 @@ def test_kappa_counts_from_the_base_not_from_the_start_of_the_run(checkpoint):
     assert value == pytest.approx(rms / 0.01)
 
 
+def test_what_was_spent_counts_from_the_base(checkpoint):
+    first = {"learning_rate_sum": 0.02, "weight_decay_sum": 0.001, "skipped_steps": 2}
+    last = {"learning_rate_sum": 0.025, "weight_decay_sum": 0.003, "skipped_steps": 6}
+    base, tuned = (
+        checkpoint("a", 0.01, {"step": 50} | first),
+        checkpoint("b", 0.02, {"step": 70} | last),
+    )
+    row = measure(base, tuned).matrices.iloc[0]
+    assert row["kappa_random_walk"] == 0.25  # 20 steps, of which 4 were skipped
+    assert row["weight_decay_sum"] == pytest.approx(0.002)
+    assert row["weight_decay_norm"] == pytest.approx(0.002 * row["base_norm"])
+
+
 def test_a_learning_rate_without_steps_is_refused(checkpoint):
     with pytest.raises(SettingsError, match="--steps"):
         measure(checkpoint("a", 0.0), checkpoint("b", 0.01), learning_rate=1e-3)
