@@ -10,15 +10,13 @@ S strata, as in `strata`.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import root_scalar
 from scipy.special import erfc
 
-from hodograph.diagnostics.strata import STRATA
+from hodograph.diagnostics.strata import STRATA, Reals
 from hodograph.matrices.bits import MANTISSA
 
 BIAS = 127
-Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hodograph.diagnostics.gate import Gate, Reals, gate_of
+from hodograph.diagnostics.gate import Gate, gate_of
+from hodograph.diagnostics.strata import Reals
 from hodograph.matrices.bits import (
     MANTISSA,
     Census,

@@ -4,6 +4,7 @@ M rows, N columns.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -47,7 +48,6 @@ class MatrixPath:
     _previous_MN: Tensor | None = None
     _step_MN: Tensor | None = None
     _length: float = 0.0
-    _turn: IsotropicTurn | None = None
 
     def add(self, update: Update, seen: Row) -> None:
         """Measure the next checkpoint's update.
@@ -92,8 +92,6 @@ class MatrixPath:
         columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
         columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
         columns |= rotation(base, tuned, k)
-        if not self._rows:
-            self._turn = isotropic_turn(base, rows, cols, k, self.seed)
         if self._turn is not None:
             columns |= self._turn.means(update.norm / (rows * cols) ** 0.5)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
@@ -103,6 +101,15 @@ class MatrixPath:
         columns |= update_spectrum(change.sigma_R, top.rank)
         columns |= resolution(update, change.sigma_R, seen["density"])
         return columns, top
+
+    @cached_property
+    def _turn(self) -> IsotropicTurn | None:
+        """What an isotropic update would do to W0's subspaces: drawn once for all checkpoints."""
+        if self.base is None:
+            return None
+        rows, cols = len(self.base.u_MK), len(self.base.v_NK)
+        k = principal_size(rows, cols, self.settings.angle_k)
+        return isotropic_turn(self.base, rows, cols, k, self.seed)
 
     def _compared(self, update: Update, base: Factors, k: int) -> tuple[Factors, Factors]:
         """Factors of W0 and W1, both by the reference where the shift between them needs it.

@@ -58,6 +58,15 @@ def test_what_was_spent_counts_from_the_base(checkpoint):
     assert row["weight_decay_norm"] == pytest.approx(0.002 * row["base_norm"])
 
 
+def test_a_first_checkpoint_without_update_leaves_the_later_ones_their_nulls(checkpoint):
+    folders = [checkpoint(f"step_{step}", scale) for step, scale in ((0, 0.0), (1, 0.0), (2, 0.01))]
+    later = measure(folders[0], folders[1:]).matrices.iloc[1]
+    assert (
+        later["angle_left_mean_null"]
+        == measure(folders[0], folders[2:]).matrices.iloc[0]["angle_left_mean_null"]
+    )
+
+
 def test_a_learning_rate_without_steps_is_refused(checkpoint):
     with pytest.raises(SettingsError, match="--steps"):
         measure(checkpoint("a", 0.0), checkpoint("b", 0.01), learning_rate=1e-3)
