@@ -17,6 +17,7 @@ from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.tables.columns import BY_NAME
 from hodograph.tables.lock import lock_of
 from hodograph.tables.store import MeasurementFolder, MemoryParts, table_of, to_frame
 from hodograph.tables.summary import summarise, with_energy_share
@@ -191,6 +192,7 @@ def _fingerprint(trajectory: Trajectory, settings: Settings) -> str:
         "settings": asked,
         "steps": trajectory.steps,
         "versions": versions(),
+        "columns": list(BY_NAME),  # a finished table of an older declaration is measured anew
         "checkpoints": [_identity(c) for c in (trajectory.base, *trajectory.tuned)],
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
