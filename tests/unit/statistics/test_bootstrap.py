@@ -36,7 +36,9 @@ def test_levels_are_wider_for_few_layers_and_plain_for_many():
 
 def test_an_empty_column_has_no_interval_and_absent_values_are_left_out():
     values = pd.DataFrame({"x": [1.0, np.nan, 1.0, 1.0], "y": [np.nan] * 4})
-    bounds = layer_intervals(values, equal(values), pd.Series([0, 0, 1, 1]), np.random.default_rng(0))
+    bounds = layer_intervals(
+        values, equal(values), pd.Series([0, 0, 1, 1]), np.random.default_rng(0)
+    )
     assert bounds == {"x": {"low": 1.0, "high": 1.0}}
 
 
