@@ -124,7 +124,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 def _table(title: str, *headings: str) -> Table:
     table = Table("", title=title, box=None, pad_edge=False, title_justify="left")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap="interval" in heading)
     return table
 
 
@@ -149,7 +149,7 @@ def _apart(differences: list[dict[str, Any]]) -> Table:
     for test in differences:
         line = SHARED_LINES[test["metric"]]
         cells = [number(test[key], line) for key in ("a", "b", "difference")]
-        chances = ["" if test[key] is None else f"{test[key]:.3g}" for key in ("p", "q")]
+        chances = ["" if test[key] is None else f"{test[key]:.1g}" for key in ("p", "q")]
         table.add_row(line.label, *cells, _interval(test, line), *chances)
     return table
 
