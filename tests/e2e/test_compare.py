@@ -82,6 +82,16 @@ def test_differences_have_tests_and_signs(tmp_path, three, write_checkpoint, lay
     assert {test["module"] for test in summary["modules"]} == {"q_proj", "down_proj"}
 
 
+def test_differences_are_between_the_numbers_that_measure_prints(three):
+    found = {test["metric"]: test for test in compare(*three).summary["differences"]}
+    for side, checkpoint in zip("ab", three[1:], strict=True):
+        (measured,) = measure(three[0], checkpoint).summary["checkpoints"]
+        for metric in SHARED:
+            entry = measured["metrics"][metric]
+            expected = entry.get("weighted", entry["mean"])
+            assert found[metric][side] == pytest.approx(expected, rel=1e-9)
+
+
 def test_two_processes_give_the_same_bytes(tmp_path, three):
     compare(*three, out=tmp_path / "one")
     compare(*three, out=tmp_path / "two", workers=2)
@@ -179,9 +189,11 @@ def test_nan_is_refused_or_counted(tmp_path, three, write_checkpoint, layered):
     out = ("--out", tmp_path / "c")
     words = ["model.layers.1.self_attn.q_proj.weight", "broken", "--nonfinite skip"]
     refused(words, three[0], three[1], broken, *out)
-    comparison = compare(three[0], three[1], broken, nonfinite="skip")
+    asked = {"out": tmp_path / "c", "nonfinite": "skip"}
+    comparison = compare(three[0], three[1], broken, **asked)
     assert any("1 matrices hold NaN" in warning for warning in comparison.summary["warnings"])
     assert comparison.pairs["cosine"].notna().sum() == 3
+    refused(["--nonfinite skip"], three[0], three[1], broken, *out)  # skipping is asked anew
 
 
 def test_vectors_have_masks_and_directions_and_no_spectra(three):

@@ -41,10 +41,11 @@ SHARED_LINES = {
 }
 CONVINCING = 0.05
 LEGEND = (
-    "Means over matrices; intervals are over layers. null: independent masks, masks",
-    "independent given W0's exponent, random subspaces, random signs. intruders: of",
-    "the top 10 singular vectors of A or B, those like none of W0's (|cosine| < 0.5).",
-    "p: signs of whole layers flipped; q: p adjusted for the number of tests.",
+    "Means over matrices (differences of sparsity: over weights); intervals are over",
+    "layers. null: independent masks, masks independent given W0's exponent, random",
+    "subspaces, random signs. intruders: of the top 10 singular vectors of A or B,",
+    "those like none of W0's (|cosine| < 0.5). p: signs of whole layers flipped; q: p",
+    "adjusted for the number of tests.",
 )
 
 
