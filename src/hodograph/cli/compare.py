@@ -150,7 +150,7 @@ def _apart(differences: list[dict[str, Any]]) -> Table:
     for test in differences:
         line = SHARED_LINES[test["metric"]]
         cells = [number(test[key], line) for key in ("a", "b", "difference")]
-        chances = ["" if test[key] is None else f"{test[key]:.1g}" for key in ("p", "q")]
+        chances = ["" if test[key] is None else f"{test[key]:.2g}" for key in ("p", "q")]
         table.add_row(line.label, *cells, _interval(test, line), *chances)
     return table
 
