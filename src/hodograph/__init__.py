@@ -1,17 +1,35 @@
 """hodograph: measure, train and study the path a language model's weights take."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hodograph.comparison import Comparison, compare
     from hodograph.measurement import Measurement, measure, plan_measurement
+    from hodograph.placement import Placement, place
 
-__all__ = ["Measurement", "measure", "plan_measurement"]
+__all__ = [
+    "Comparison",
+    "Measurement",
+    "Placement",
+    "compare",
+    "measure",
+    "place",
+    "plan_measurement",
+]
+_MODULES = {
+    "Comparison": "comparison",
+    "Measurement": "measurement",
+    "Placement": "placement",
+    "compare": "comparison",
+    "measure": "measurement",
+    "place": "placement",
+    "plan_measurement": "measurement",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load the measuring side, and torch with it, only when it is asked for."""
-    if name in __all__:
-        from hodograph import measurement
-
-        return getattr(measurement, name)
+    if name in _MODULES:
+        return getattr(import_module(f"hodograph.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'hodograph' has no attribute {name!r}")

@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
 from hodograph.engine.local import Progress, run
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
+from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
 from hodograph.tables.columns import BY_NAME
@@ -77,13 +79,15 @@ def measure(
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    fingerprint = _fingerprint(trajectory, settings)
+    fingerprint = fingerprint_of(trajectory, settings.printed())
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
         matrices, summary = finished
         if settings.accepts(matrices["nonfinite"].sum()):
             return Measurement(matrices, summary)
-    rows = run(parameters, trajectory, settings, folder or MemoryParts(), on_progress, workers)
+    work = partial(measure_parameter, trajectory=trajectory, settings=settings)
+    parts = folder or MemoryParts()
+    rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
     summary = _summary(trajectory, parameters, skipped, settings, matrices)
@@ -140,7 +144,7 @@ def _summary(
         "base": {
             "path": str(trajectory.base.path),
             "digest": trajectory.base.digest(),
-            "dtype": _dtypes(trajectory.base),
+            "dtype": dtypes_of(trajectory.base),
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
@@ -160,7 +164,7 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
         found.append("No optimizer step is known; the checkpoints are numbered 1, 2, ...")
     for checkpoint in trajectory.tuned:
         if checkpoint.dtypes != trajectory.base.dtypes:
-            mine, theirs = _dtypes(trajectory.base), _dtypes(checkpoint)
+            mine, theirs = dtypes_of(trajectory.base), dtypes_of(checkpoint)
             found.append(f"{checkpoint.path} is stored in {theirs}, the base in {mine}.")
     for step, group in matrices.groupby("step"):
         if (group["update_norm"] == 0).all():
@@ -173,7 +177,8 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
     return found
 
 
-def _dtypes(checkpoint: Checkpoint) -> str:
+def dtypes_of(checkpoint: Checkpoint) -> str:
+    """The stored dtypes in words."""
     names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
     return " and ".join(names.get(dtype, dtype.lower()) for dtype in checkpoint.dtypes)
 
@@ -184,9 +189,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def _fingerprint(trajectory: Trajectory, settings: Settings) -> str:
+def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any]) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
-    asked = settings.printed()
+    asked = dict(settings)
     del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
     described = {
         "settings": asked,

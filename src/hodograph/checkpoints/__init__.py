@@ -2,6 +2,15 @@
 
 from hodograph.checkpoints.checkpoint import Checkpoint, TensorHeader
 from hodograph.checkpoints.reference import open_checkpoint
+from hodograph.checkpoints.run_folder import RunEnd, open_run_end
 from hodograph.checkpoints.trajectory import Trajectory, open_trajectory
 
-__all__ = ["Checkpoint", "TensorHeader", "Trajectory", "open_checkpoint", "open_trajectory"]
+__all__ = [
+    "Checkpoint",
+    "RunEnd",
+    "TensorHeader",
+    "Trajectory",
+    "open_checkpoint",
+    "open_run_end",
+    "open_trajectory",
+]

@@ -1,32 +1,35 @@
-"""`hodograph columns`: what every column of the matrices table means."""
+"""`hodograph columns`: what every column of a table means."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Printed
 from rich.text import Text
 
-from hodograph.tables.columns import COLUMNS
-from hodograph.tables.declared import markdown
+from hodograph.tables.declared import TABLES, markdown
 
 
 def columns(
-    *, as_markdown: Annotated[bool, Parameter(name="--markdown", negative="")] = False
+    *,
+    table: Literal["matrices", "pairs"] = "matrices",
+    as_markdown: Annotated[bool, Parameter(name="--markdown", negative="")] = False,
 ) -> None:
     """Print the declaration of every column: type, unit, formula, source.
 
     Parameters
     ----------
+    table
+        matrices (of `hodograph measure`) or pairs (of `hodograph compare`).
     as_markdown
-        Print docs/columns.md instead of a table for the terminal.
+        Print docs/columns.md or docs/pairs.md instead of a table for the terminal.
     """
     if as_markdown:
-        print(markdown(), end="")
+        print(markdown(table), end="")
         return
-    table = Table("column", "definition", box=None, pad_edge=False)
-    for column in COLUMNS:
+    printed = Printed("column", "definition", box=None, pad_edge=False)
+    for column in TABLES[table][1]:
         unit = f" [{column.unit}]" if column.unit else ""
         definition = f"{column.formula}{unit}; {column.type}; {column.source}"
-        table.add_row(column.name, Text(definition))
-    Console().print(table)
+        printed.add_row(column.name, Text(definition))
+    Console().print(printed)

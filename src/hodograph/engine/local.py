@@ -5,17 +5,17 @@ from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
-from hodograph.checkpoints import Trajectory
-from hodograph.engine import worker
 from hodograph.engine.matrix import Row
 from hodograph.engine.plan import largest_first
-from hodograph.engine.settings import Settings
 from hodograph.errors import StorageError
 from hodograph.matrices.pairing import Parameter
 from hodograph.processes import one_thread, worker_pool
 
 Progress = Callable[[int, int, str], None]
+Work = Callable[[Parameter], list[Row]]
+Accepts = Callable[[int], bool]
 Measured = Iterator[tuple[Parameter, list[Row]]]
+_prepared: Work | None = None
 
 
 class Parts(Protocol):
@@ -30,8 +30,8 @@ class Parts(Protocol):
 
 def run(
     parameters: Sequence[Parameter],
-    trajectory: Trajectory,
-    settings: Settings,
+    work: Work,
+    accepts: Accepts,
     parts: Parts,
     on_progress: Progress,
     workers: int = 1,
@@ -40,17 +40,25 @@ def run(
 
     The rows are bitwise the same for any number of workers: each unit is computed on one thread.
 
+    Args:
+        parameters: the units.
+        work: measures one unit; worker processes get a pickled copy.
+        accepts: whether kept rows with this many NaN or infinite weights may stand.
+        parts: where finished units are kept.
+        on_progress: called with entries done, entries in all, and the parameter in work.
+        workers: processes, one thread each.
+
     Raises:
         StorageError: a worker process was killed; what was finished is kept.
     """
     total, done = sum(unit.entries for unit in parameters), 0
-    rows = {unit.name: kept for unit in parameters if (kept := _kept(unit, parts, settings))}
+    rows = {unit.name: kept for unit in parameters if (kept := _kept(unit, parts, accepts))}
     missing = largest_first([unit for unit in parameters if unit.name not in rows])
     done = total - sum(unit.entries for unit in missing)
     on_progress(done, total, "")
     few = workers == 1 or len(missing) < 2
     measured = _serial if few else _in_processes
-    for unit, found in measured(missing, trajectory, settings, min(workers, len(missing))):
+    for unit, found in measured(missing, work, min(workers, len(missing))):
         parts.store(unit.name, found)
         rows[unit.name] = found
         done += unit.entries
@@ -58,25 +66,21 @@ def run(
     return [row for name in sorted(rows) for row in rows[name]]
 
 
-def _kept(unit: Parameter, parts: Parts, settings: Settings) -> list[Row]:
+def _kept(unit: Parameter, parts: Parts, accepts: Accepts) -> list[Row]:
     """Rows of a unit that was finished before and may stand, or none."""
     rows = parts.load(unit.name) or []
-    return rows if settings.accepts(sum(row["nonfinite"] or 0 for row in rows)) else []
+    return rows if accepts(sum(row["nonfinite"] or 0 for row in rows)) else []
 
 
-def _serial(
-    units: list[Parameter], trajectory: Trajectory, settings: Settings, workers: int
-) -> Measured:
+def _serial(units: list[Parameter], work: Work, workers: int) -> Measured:
     with one_thread():
         for unit in units:
-            yield unit, worker.measure_parameter(unit, trajectory, settings)
+            yield unit, work(unit)
 
 
-def _in_processes(
-    units: list[Parameter], trajectory: Trajectory, settings: Settings, workers: int
-) -> Measured:
-    with worker_pool(workers, worker.prepare, trajectory, settings) as pool:
-        futures = {pool.submit(worker.measure_prepared, unit): unit for unit in units}
+def _in_processes(units: list[Parameter], work: Work, workers: int) -> Measured:
+    with worker_pool(workers, _prepare, work) as pool:
+        futures = {pool.submit(_work_prepared, unit): unit for unit in units}
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
@@ -85,3 +89,15 @@ def _in_processes(
                     "a worker process was killed, perhaps for memory.\n"
                     "  Run the same command again with fewer --workers; what was finished is kept."
                 ) from error
+
+
+def _prepare(work: Work) -> None:
+    """Tell a worker process what it will do."""
+    global _prepared
+    _prepared = work
+
+
+def _work_prepared(unit: Parameter) -> list[Row]:
+    if _prepared is None:
+        raise RuntimeError("this worker was not prepared")
+    return _prepared(unit)

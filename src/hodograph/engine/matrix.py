@@ -20,7 +20,8 @@ from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.settings import Settings
-from hodograph.linalg.certificates import SHIFT_TARGET, shift_error, subspace_error
+from hodograph.linalg.certificates import shift_error, subspace_error
+from hodograph.linalg.compared import compared
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.update import Update
@@ -116,15 +117,8 @@ class MatrixPath:
 
         Two spectra are compared by one method: their errors are then alike.
         """
-        exact = self.settings.exact or base.method == "svd"
-        tuned = factor(update.tuned_MN, k, exact=exact)
-        error = shift_error(base, tuned)
-        if {base.method, tuned.method} == {"gram"} and (error is None or error <= SHIFT_TARGET):
-            return base, tuned
-        if base.method != "svd":
-            base = self.base = factor(update.base_MN, base.kept, exact=True)
-        if tuned.method != "svd":
-            tuned = factor(update.tuned_MN, k, exact=True)
+        base, tuned = compared(base, update.base_MN, update.tuned_MN, k, exact=self.settings.exact)
+        self.base = base
         return base, tuned
 
     def _walked(self, update: Update) -> Row:

@@ -1,6 +1,6 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, get_args
 
 from hodograph.errors import SettingsError
@@ -54,14 +54,7 @@ class Settings:
     lock: LockThresholds = field(default_factory=LockThresholds)
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)!r}; it is one of {', '.join(choices)}."
-                )
-        for name in ("angle_k", "mask_rank", "similarity_k", "permutations"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        _check(self, "angle_k", "mask_rank", "similarity_k", "permutations")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
 
@@ -72,3 +65,47 @@ class Settings:
     def printed(self) -> dict[str, object]:
         """Every setting by name, for the record."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Settings of one comparison of two runs.
+
+    Attributes:
+        scope: as in `Settings`.
+        angle_k: largest dimension of the principal subspaces; at most half of a side is used.
+        similarity_k: K of Sim_K.
+        exact: factor every matrix by a full SVD, the reference.
+        seed: of the bootstrap and of the permutations over layers.
+        unpaired: "error" or "skip" tensors that are not in all three checkpoints.
+        nonfinite: "error" or "skip" matrices with NaN or infinity.
+    """
+
+    scope: Scope = "linear"
+    angle_k: int = 512
+    similarity_k: int = 16
+    exact: bool = False
+    seed: int = 0
+    unpaired: Unpaired = "error"
+    nonfinite: Nonfinite = "error"
+
+    def __post_init__(self) -> None:
+        _check(self, "angle_k", "similarity_k")
+
+    def accepts(self, nonfinite: int) -> bool:
+        """Whether rows with this many NaN or infinite weights may stand in the result."""
+        return self.nonfinite == "skip" or nonfinite == 0
+
+    def printed(self) -> dict[str, object]:
+        """Every setting by name, for the record."""
+        return asdict(self)
+
+
+def _check(settings: Settings | PairSettings, *counts: str) -> None:
+    for one in fields(settings):
+        value, choices = getattr(settings, one.name), CHOICES.get(one.name)
+        if choices and value not in choices:
+            raise SettingsError(f"{one.name} is {value!r}; it is one of {', '.join(choices)}.")
+    for name in counts:
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{name} is {getattr(settings, name)}; it must be at least 1.")

@@ -16,15 +16,13 @@ from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import sparsity, visibility
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.matrix import MatrixPath, Row
-from hodograph.engine.settings import Settings
+from hodograph.engine.settings import Nonfinite, Settings
 from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
 from hodograph.matrices.update import Update, storage_name, stored_update
-
-_prepared: tuple[Trajectory, Settings] | None = None
 
 
 def measure_parameter(
@@ -44,19 +42,6 @@ def measure_parameter(
     return rows
 
 
-def prepare(trajectory: Trajectory, settings: Settings) -> None:
-    """Tell a worker process what it will measure."""
-    global _prepared
-    _prepared = (trajectory, settings)
-
-
-def measure_prepared(parameter: Parameter) -> list[Row]:
-    """Measure one parameter in a worker process that was prepared."""
-    if _prepared is None:
-        raise RuntimeError("this worker was not prepared")
-    return measure_parameter(parameter, *_prepared)
-
-
 def _sparsity_only(
     parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
 ) -> list[Row]:
@@ -64,9 +49,10 @@ def _sparsity_only(
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
-        row = _identity(parameter, block, trajectory.steps[index]) | sparsity(base_MN, tuned_MN)
+        row = identity(parameter, block) | {"step": trajectory.steps[index]}
+        row |= sparsity(base_MN, tuned_MN)
         if row["nonfinite"]:
-            _refuse_nonfinite(parameter, checkpoint, base_MN, settings)
+            refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
         flags = ["nonfinite"] if row["nonfinite"] else []
         rows.append(row | {"storage": storage_name(base_MN, tuned_MN), "flags": flags})
     return rows
@@ -83,11 +69,11 @@ def _measure_block(
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
-        step = trajectory.steps[index]
-        seen = _identity(parameter, block, step) | visibility(base_MN, tuned_MN)
+        seen = identity(parameter, block) | {"step": trajectory.steps[index]}
+        seen |= visibility(base_MN, tuned_MN)
         stored = stored_update(base_MN, tuned_MN)
         if seen["nonfinite"]:
-            _refuse_nonfinite(parameter, checkpoint, base_MN, settings)
+            refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
             rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
             continue
         if masks is not None:
@@ -144,8 +130,8 @@ def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Mask
     return masks_of(base_MN.float(), factors, rank)
 
 
-def _landed(stored: Update, masks: Masks, identity: Row, settings: Settings) -> Row:
-    permutations = Permutations(settings.permutations, _seed(identity, settings.seed))
+def _landed(stored: Update, masks: Masks, seen: Row, settings: Settings) -> Row:
+    permutations = Permutations(settings.permutations, _seed(seen, settings.seed))
     reason = null_reason(stored)
     return landing(stored, masks) | permutation_null(stored, masks, permutations, reason)
 
@@ -156,28 +142,33 @@ def _storages(stored: Update, settings: Settings) -> list[Update]:
     return [stored]
 
 
-def _identity(parameter: Parameter, block: Block, step: int) -> Row:
+def identity(parameter: Parameter, block: Block) -> Row:
+    """Which matrix a row is about."""
     return {
         "parameter": parameter.name,
         "layer": parameter.role.layer,
         "module": block.module,
         "expert": parameter.role.expert,
-        "step": step,
         "rows": block.rows,
         "cols": block.cols,
     }
 
 
-def _seed(identity: Row, seed: int) -> int:
+def _seed(seen: Row, seed: int) -> int:
     """A seed of its own for every matrix and checkpoint, the same in any order of work."""
-    name = f"{seed}\0{identity['parameter']}\0{identity['module']}\0{identity['step']}"
+    name = f"{seed}\0{seen['parameter']}\0{seen['module']}\0{seen['step']}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
 
 
-def _refuse_nonfinite(
-    parameter: Parameter, checkpoint: Checkpoint, base_MN: Tensor, settings: Settings
+def refuse_nonfinite(
+    parameter: Parameter, checkpoint: Checkpoint, base_MN: Tensor, nonfinite: Nonfinite
 ) -> None:
-    if settings.nonfinite == "skip":
+    """End the measurement at NaN or infinite weights, unless they are to be skipped.
+
+    Raises:
+        CheckpointError: `nonfinite` is "error".
+    """
+    if nonfinite == "skip":
         return
     in_base = not bool(torch.isfinite(base_MN).all())
     where = "the base" if in_base else checkpoint.path

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hodograph.report.names import ATTENTION
+from hodograph.statistics.bootstrap import levels
 from hodograph.tables.columns import BY_NAME
 
 DRAWS = 2000
@@ -50,7 +51,7 @@ def layer_mean(
         return mean, np.nan, np.nan
     share = np.full(len(totals), 1 / len(totals))
     counts = np.random.default_rng(0).multinomial(len(totals), share, size=DRAWS)
-    low, high = np.quantile((counts @ totals) / (counts @ weights), (0.025, 0.975))
+    low, high = np.quantile((counts @ totals) / (counts @ weights), levels(len(totals)))
     return mean, float(low), float(high)
 
 

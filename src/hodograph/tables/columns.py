@@ -25,6 +25,9 @@ Family = Literal[
     "energy",
     "spectrum",
     "lock",
+    "direction",
+    "agreement",
+    "intruders",
 ]
 
 PNT = "Zhu et al., arXiv 2511.08567"
@@ -40,7 +43,7 @@ ULP_BINS = ("0", "1", "2", "3_4", "5_8", "over_8")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of `matrices`: what it holds and where its definition comes from."""
+    """One column of a table: what it holds and where its definition comes from."""
 
     name: str
     type: pa.DataType
@@ -428,8 +431,8 @@ BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 METRICS: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.is_metric)
 
 
-def schema() -> pa.Schema:
-    """Parquet schema of `matrices`, with each column's unit and formula as field metadata."""
+def schema(columns: tuple[Column, ...] = COLUMNS) -> pa.Schema:
+    """Parquet schema of a table, with each column's unit and formula as field metadata."""
     return pa.schema(
         [
             pa.field(
@@ -437,6 +440,6 @@ def schema() -> pa.Schema:
                 column.type,
                 metadata={"unit": column.unit, "formula": column.formula, "source": column.source},
             )
-            for column in COLUMNS
+            for column in columns
         ]
     )

@@ -1,8 +1,9 @@
-"""The folder of one measurement: parts while it runs, one table and one summary at the end."""
+"""The folder of one result: parts while it runs, one table and one summary at the end."""
 
 import hashlib
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,34 @@ import pyarrow.parquet as pq
 
 from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
-from hodograph.tables.columns import BY_NAME, schema
+from hodograph.tables.columns import COLUMNS, Column, schema
+from hodograph.tables.pairs import PAIR_COLUMNS
 
 TABLE_FILE, SUMMARY_FILE = "matrices.parquet", "summary.json"
 Row = dict[str, Any]
 
 
-def table_of(rows: list[Row]) -> pa.Table:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of result: its files, its columns, and the command that makes it."""
+
+    name: str
+    command: str
+    table_file: str
+    summary_file: str
+    columns: tuple[Column, ...]
+
+
+MATRICES = Kind("measurement", "measure", TABLE_FILE, SUMMARY_FILE, COLUMNS)
+PAIRS = Kind("comparison", "compare", "pairs.parquet", "compare.json", PAIR_COLUMNS)
+
+
+def table_of(rows: list[Row], columns: tuple[Column, ...] = COLUMNS) -> pa.Table:
     """Rows as a table of the declared schema; a column nobody declared is an error."""
-    undeclared = {name for row in rows for name in row} - set(BY_NAME)
+    undeclared = {name for row in rows for name in row} - {column.name for column in columns}
     if undeclared:
         raise KeyError(f"columns without a declaration: {sorted(undeclared)}")
-    return pa.Table.from_pylist(rows, schema=schema())
+    return pa.Table.from_pylist(rows, schema=schema(columns))
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -43,11 +60,15 @@ class MemoryParts:
 
 
 class MeasurementFolder:
-    """Parts, table and summary of one measurement, told from any other by its fingerprint."""
+    """Parts, table and summary of one measurement, told from any other by its fingerprint.
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    Another kind of result, a comparison, is kept in the same way under other file names.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, kind: Kind = MATRICES) -> None:
         self.folder = folder
         self.fingerprint = fingerprint
+        self.kind = kind
         self._parts = folder / f"parts-{fingerprint[:12]}"
 
     def load(self, parameter: str) -> list[Row] | None:
@@ -57,22 +78,25 @@ class MeasurementFolder:
 
     def store(self, parameter: str, rows: list[Row]) -> None:
         """Keep a finished unit as one part file, whole or absent."""
-        table = table_of(rows)
+        table = table_of(rows, self.kind.columns)
         write_atomically(self._file(parameter), lambda file: pq.write_table(table, file))
 
     def finished(self) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Table and summary of this very measurement, if it was finished before."""
         try:
-            matrices, summary = read_measurement(self.folder)
+            matrices, summary = read_measurement(self.folder, self.kind)
         except StorageError:
             return None
         return (matrices, summary) if summary.get("fingerprint") == self.fingerprint else None
 
     def finish(self, table: pa.Table, summary: dict[str, Any]) -> None:
         """Write the table, then the summary that vouches for it, and drop the parts."""
-        (self.folder / SUMMARY_FILE).unlink(missing_ok=True)
-        write_atomically(self.folder / TABLE_FILE, lambda file: pq.write_table(table, file))
-        write_json(self.folder / SUMMARY_FILE, summary)
+        whole = self.folder / self.kind.summary_file
+        whole.unlink(missing_ok=True)
+        write_atomically(
+            self.folder / self.kind.table_file, lambda file: pq.write_table(table, file)
+        )
+        write_json(whole, summary)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def _file(self, parameter: str) -> Path:
@@ -80,19 +104,20 @@ class MeasurementFolder:
         return self._parts / f"{name}.parquet"
 
 
-def read_measurement(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_measurement(folder: Path, kind: Kind = MATRICES) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Table and summary of a finished measurement.
 
     Raises:
         StorageError: the folder holds none, or its files are damaged.
     """
-    summary = folder / SUMMARY_FILE
+    summary = folder / kind.summary_file
     if not summary.exists():
         raise StorageError(
-            f"{folder}: holds no finished measurement ({SUMMARY_FILE} is missing).\n"
-            "  Run the same hodograph measure command again; it goes on where it stopped."
+            f"{folder}: holds no finished {kind.name} ({kind.summary_file} is missing).\n"
+            f"  Run the same hodograph {kind.command} command again; it goes on where it stopped."
         )
     try:
-        return to_frame(pq.read_table(folder / TABLE_FILE)), json.loads(summary.read_text())
+        table = to_frame(pq.read_table(folder / kind.table_file))
+        return table, json.loads(summary.read_text())
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise StorageError(f"{folder}: the measurement cannot be read ({error}).") from error
+        raise StorageError(f"{folder}: the {kind.name} cannot be read ({error}).") from error

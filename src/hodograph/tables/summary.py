@@ -1,7 +1,4 @@
-"""From one row a matrix to one number a checkpoint, with an interval over layers.
-
-L layers, B bootstrap draws.
-"""
+"""From one row a matrix to one number a checkpoint, with an interval over layers."""
 
 from collections import defaultdict
 from typing import Any
@@ -9,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hodograph.statistics.bootstrap import layer_intervals
 from hodograph.tables.columns import METRICS
 
-DRAWS = 1000
 WEIGHTED = (
     "update_sparsity", "update_sparsity_null", "update_sparsity_native_dtype", "density",
     "sign_flips", "ulp_0", "ulp_1", "ulp_2", "ulp_3_4", "ulp_5_8", "ulp_over_8",
@@ -35,7 +32,7 @@ def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     """Mean, median, count and interval of every metric, for each step and storage.
 
     `weighted` is the mean weighted by the matrices' sizes, where that is the definition. `low` and
-    `high` bound it, or else the mean, by a 95 % percentile bootstrap over layers, since the
+    `high` bound it, or else the mean, by a 95 % bootstrap over layers, since the
     matrices of one layer are not independent; with one layer there is none.
     """
     groups = matrices.groupby(["step", "storage"], sort=True)
@@ -53,7 +50,7 @@ def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
 def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, Any]:
     values = group[list(METRICS)].astype("float64")
     weights = _weights(group, values)
-    intervals = _intervals(values, weights, group["layer"].fillna(-1), generator)
+    intervals = layer_intervals(values, weights, group["layer"].fillna(-1), generator)
     summary = {}
     for name in METRICS:
         column = values[name].dropna()
@@ -73,22 +70,3 @@ def _weights(group: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     ones = pd.Series(1.0, index=group.index)
     columns = {name: size if name in WEIGHTED else ones for name in values.columns}
     return pd.DataFrame(columns).where(values.notna(), 0.0)
-
-
-def _intervals(
-    values: pd.DataFrame,
-    weights: pd.DataFrame,
-    layers: pd.Series,
-    generator: np.random.Generator,
-) -> dict[str, dict[str, float]]:
-    sums = (values.fillna(0.0) * weights).groupby(layers).sum().to_numpy()
-    counts = weights.groupby(layers).sum().to_numpy()
-    if len(sums) < 2:
-        return {}
-    drawn = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)
-    total, count = drawn @ sums, drawn @ counts
-    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    present = counts.sum(axis=0) > 0
-    low, high = np.nanquantile(means[:, present], [0.025, 0.975], axis=0)
-    bounds = zip(values.columns[present], low, high, strict=True)
-    return {name: {"low": float(least), "high": float(most)} for name, least, most in bounds}

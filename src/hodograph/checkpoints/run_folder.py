@@ -1,0 +1,47 @@
+"""From a run folder, or a checkpoint, to the checkpoint that a run ended with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hodograph.checkpoints.checkpoint import Checkpoint
+from hodograph.checkpoints.reference import open_checkpoint
+from hodograph.checkpoints.trajectory import STEP_NAME
+from hodograph.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The last checkpoint of a run.
+
+    Attributes:
+        checkpoint: its weights.
+        start: the run's own step 0, where it kept one.
+        finished: False for a run folder that does not say it has ended.
+    """
+
+    checkpoint: Checkpoint
+    start: Checkpoint | None = None
+    finished: bool = True
+
+
+def open_run_end(path: str | Path) -> RunEnd:
+    """Open the last checkpoint of a run folder, or the checkpoint that `path` is.
+
+    Args:
+        path: a folder with `checkpoints/step_...` in it, or what `open_checkpoint` reads.
+
+    Raises:
+        CheckpointError: as `open_checkpoint`, or a run folder without checkpoints.
+    """
+    folder = Path(path) / "checkpoints"
+    if not folder.is_dir():
+        return RunEnd(open_checkpoint(path))
+    steps = {int(m[1]): child for child in folder.iterdir() if (m := STEP_NAME.search(child.name))}
+    if not any(steps):
+        raise CheckpointError(
+            f"{path}: this run folder holds no checkpoint after step 0.\n"
+            "  Finish the run (the same hodograph train command goes on), or name a checkpoint."
+        )
+    start = open_checkpoint(steps[0]) if 0 in steps else None
+    finished = (Path(path) / "finished.json").exists()
+    return RunEnd(open_checkpoint(steps[max(steps)]), start, finished)

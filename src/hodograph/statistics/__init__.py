@@ -1,0 +1,1 @@
+"""What may be said from several layers: intervals and tests, on plain arrays."""
