@@ -76,7 +76,7 @@ def compare(
         open_checkpoint(base), tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True
     )
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    fingerprint = fingerprint_of(trajectory, {"compares": "two runs"} | settings.printed())
+    fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
     folder = MeasurementFolder(Path(out), fingerprint, PAIRS) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
         pairs, summary = finished

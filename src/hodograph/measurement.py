@@ -19,9 +19,15 @@ from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
-from hodograph.tables.columns import BY_NAME
 from hodograph.tables.lock import lock_of
-from hodograph.tables.store import MeasurementFolder, MemoryParts, table_of, to_frame
+from hodograph.tables.store import (
+    MATRICES,
+    Kind,
+    MeasurementFolder,
+    MemoryParts,
+    table_of,
+    to_frame,
+)
 from hodograph.tables.summary import summarise, with_energy_share
 
 
@@ -79,7 +85,7 @@ def measure(
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    fingerprint = fingerprint_of(trajectory, settings.printed())
+    fingerprint = fingerprint_of(trajectory, settings.printed(), MATRICES)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     if folder is not None and (finished := folder.finished()) is not None:
         matrices, summary = finished
@@ -189,7 +195,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any]) -> str:
+def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
     del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
@@ -197,7 +203,7 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any]) -> str:
         "settings": asked,
         "steps": trajectory.steps,
         "versions": versions(),
-        "columns": list(BY_NAME),  # a finished table of an older declaration is measured anew
+        "columns": [column.name for column in kind.columns],  # an older table is measured anew
         "checkpoints": [_identity(c) for c in (trajectory.base, *trajectory.tuned)],
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

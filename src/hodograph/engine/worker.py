@@ -84,7 +84,7 @@ def _measure_block(
                 path = MatrixPath(
                     settings,
                     _factors_as(update, base_MN, factors, settings),
-                    _seed(_identity(parameter, block, 0), settings.seed),
+                    _seed(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
                 )
                 paths[update.storage] = path
