@@ -67,6 +67,15 @@ ADVERSARIAL = {
 }
 
 
+@pytest.mark.parametrize("shape", [(512, 512), (300, 900)])
+def test_the_bounds_hold_at_size_and_are_of_use(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    reference, fast = by_svd(matrix, 1), factor(matrix, 1)
+    error = (fast.sigma_R - reference.sigma_R).abs()
+    assert (error <= fast.sigma_error_R + reference.sigma_error_R).all()
+    assert float(fast.sigma_error_R.norm() / fast.sigma_R.norm()) < 1e-10
+
+
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_fast_equals_reference_within_its_certificate(name):
     matrix = ADVERSARIAL[name](torch.Generator().manual_seed(0))
