@@ -48,8 +48,7 @@ _MEASURED = (
 def comparison_table(groups: Sequence[Origin], caption: str) -> Table:
     """Return a row for each arm and storage, under a heading for each W0."""
     heads = [
-        Head("arm", "objective", words=True),
-        Head("task", words=True),
+        Head("arm", "objective, task", words=True),
         Head("budget", "steps × lr"),
         Head("accuracy", "start → end, %"),
         Head("seen in", words=True),
@@ -84,8 +83,13 @@ def _arm_rows(arm: Arm) -> list[list[Cell]]:
 def _identity(arm: Arm, rows: int) -> list[Cell]:
     first = arm.runs[0]
     return [
-        Cell(arm.name, below=(first.objective,), header=True, words=True, rows=rows),
-        Cell(first.task or DASH, title="" if first.task else "no task", words=True, rows=rows),
+        Cell(
+            arm.name,
+            below=(", ".join(part for part in (first.objective, first.task) if part),),
+            header=True,
+            words=True,
+            rows=rows,
+        ),
         budget_cell(arm.runs, rows),
         accuracy_cell(arm.runs, rows),
     ]

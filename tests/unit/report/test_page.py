@@ -120,9 +120,9 @@ def test_a_missing_null_gives_the_reason_of_the_table(tmp_path):
 
 def test_a_study_row_has_the_planted_numbers(studied):
     row = Rows(studied).row("opd")
-    assert row[:5] == ["opd | opd", "chain", "100 × 2.0×10⁻⁵ | Σ 0.00200",
+    assert row[:4] == ["opd | opd, chain", "100 × 2.0×10⁻⁵ | Σ 0.00200",
                        "55.1 → 74.2 | ± 1.4", "float32"]  # fmt: skip
-    assert row[5:8] == ["58.7 | null 58.9", "1.16", "0.250 | null 0.0700"]
+    assert row[4:7] == ["58.7 | null 58.9", "1.16", "0.250 | null 0.0700"]
     assert row[-4:] == ["28.0 | null 28.1", "38.0 | null 37.9", "3.20 → 4.00", "locked"]
 
 
@@ -174,7 +174,7 @@ def test_an_accuracy_without_its_start_says_so(tmp_path):
 def test_two_seeds_show_mean_range_and_each_seed(tmp_path):
     page = page_of(write_study(tmp_path, (0, 1), ("opd", "sft")))
     row = Rows(page).row("opd")
-    assert row[6] == "1.22 | 1.16–1.28"
+    assert row[5] == "1.22 | 1.16–1.28"
     assert "One seed" not in page
     assert "Seed 1: arms at their last step" in page
     assert "the range over seeds" in page
