@@ -91,6 +91,14 @@ def test_light_imports(module):
     assert not HEAVY & set(done.stdout.split())
 
 
+def test_measuring_needs_no_training_extra():
+    modules = "hodograph.measurement, hodograph.comparison, hodograph.cli.measure"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    extra = {"transformers", "trl", "datasets", "accelerate", "reasoning_gym", "math_verify"}
+    assert not extra & set(done.stdout.split())
+
+
 def test_no_file_is_long():
     assert [f.name for f in python_files() if len(f.read_text().splitlines()) > 500] == []
 
