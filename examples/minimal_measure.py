@@ -24,7 +24,7 @@ def read(folder: Path) -> dict[str, torch.Tensor]:
     tensors = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as opened:
-            names = [name for name in opened.keys() if LINEAR.search(name)]  # noqa: SIM118
+            names = [name for name in opened.keys() if LINEAR.search(name)]  # noqa: SIM118 (not iterable)
             tensors |= {name: opened.get_tensor(name) for name in names}
     return tensors
 

@@ -16,7 +16,7 @@ def read_headers(file: Path) -> list[TensorHeader]:
     """
     try:
         with safe_open(file, framework="pt") as opened:
-            headers = [_header(opened, name, file) for name in opened.keys()]  # noqa: SIM118
+            headers = [_header(opened, name, file) for name in opened.keys()]  # noqa: SIM118 (not iterable)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{file}: not a whole safetensors file ({error}).\n"

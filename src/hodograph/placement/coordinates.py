@@ -33,7 +33,7 @@ class Arm:
     Attributes:
         folder: the measurement.
         kind: "SFT", "OPD", "RLVR", "control", or None where nothing tells it.
-        digest: SHA-256 of W0.
+        digest: XXH3-128 of W0.
         scope: the matrices it is over.
         storage: the dtype its update is seen in.
         step: of its last checkpoint.
