@@ -19,6 +19,7 @@ from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.matrices.renaming import renamed
 from hodograph.tables.lock import lock_of
 from hodograph.tables.store import (
     MATRICES,
@@ -155,6 +156,7 @@ def _summary(
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
         "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
+        "renamed": renamed(parameters, trajectory),
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
         "versions": versions(),
@@ -210,7 +212,6 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
 
 
 def _identity(checkpoint: Checkpoint) -> list[Any]:
-    files = sorted({header.file for header in checkpoint.headers.values()})
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    stats = [(str(file.resolve()), file.stat()) for file in sorted(checkpoint.files)]
     sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
     return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]

@@ -7,56 +7,46 @@ from typing import Any
 
 import torch
 import xxhash
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from hodograph.errors import CheckpointError
+from hodograph.checkpoints.source import Source, TensorHeader
 
 STEP_FILE = "hodograph_step.json"
 
 
 @dataclass(frozen=True)
-class TensorHeader:
-    """What a safetensors header says of one tensor."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    file: Path
-
-    @property
-    def entries(self) -> int:
-        """Number of entries."""
-        return torch.Size(self.shape).numel()
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """Named tensors in safetensors files, and the model configuration beside them.
+    """Named tensors from one source, and the model configuration beside them.
 
     Attributes:
         path: the folder or file the user named.
-        headers: every tensor's header, by stored name, in name order.
+        source: reads the tensors, whatever format they are in.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
     """
 
     path: Path
-    headers: dict[str, TensorHeader]
+    source: Source
     config: dict[str, Any]
     training: dict[str, Any]
 
+    @property
+    def headers(self) -> dict[str, TensorHeader]:
+        """Every tensor's header, by stored name, in name order."""
+        return self.source.headers
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file a tensor may be read from."""
+        return self.source.files
+
     def read(self, name: str) -> Tensor:
-        """Read one tensor as stored, memory-mapped."""
-        header = self.headers[name]
-        try:
-            with safe_open(header.file, framework="pt") as file:
-                return file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{header.file}: tensor {name} cannot be read ({error}).\n"
-                "  The file changed or was damaged after it was opened; copy it again."
-            ) from error
+        """Read one tensor as stored.
+
+        Raises:
+            CheckpointError: what holds it changed or is damaged.
+        """
+        return self.source.read(name)
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
@@ -67,8 +57,8 @@ class Checkpoint:
         """XXH3-128 over every tensor's name, dtype, shape and bytes: the identity of these weights.
 
         Reads the whole checkpoint, one tensor at a time, as fast as it can be read: the digest
-        tells W0s apart, it does not guard against forgery. Files, sharding and metadata do not
-        enter, so a re-sharded copy has the same digest.
+        tells W0s apart, it does not guard against forgery. Format, files, sharding and metadata do
+        not enter, so a re-sharded or converted copy has the same digest.
         """
         total = xxhash.xxh3_128()
         for name, header in self.headers.items():

@@ -70,6 +70,7 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
             console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
+    _print_renamed(console, summary["renamed"])
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
 
 
@@ -92,6 +93,17 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+    _print_renamed(console, plan.renamed)
+
+
+def _print_renamed(console: Console, lines: list[str]) -> None:
+    """The map of names, where the checkpoints do not call their parameters alike."""
+    if lines:
+        console.print("names that differ:")
+    for line in lines[:SHOWN_UNITS]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > SHOWN_UNITS:
+        console.print(f"  and {len(lines) - SHOWN_UNITS} more")
 
 
 def lock_line(entry: dict[str, Any]) -> str:

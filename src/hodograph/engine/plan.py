@@ -14,6 +14,7 @@ from hodograph.diagnostics.rotation import principal_size
 from hodograph.engine.settings import Settings
 from hodograph.linalg.factor import factor
 from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.renaming import renamed
 from hodograph.matrices.unfuse import Block
 
 DOUBLE = 8
@@ -31,6 +32,7 @@ class Plan:
         seconds: estimated time with the given number of workers.
         memory: estimated anonymous memory of one worker at its largest unit, in bytes.
         workers: worker processes the estimate is for.
+        renamed: the map of names, where a checkpoint has others than the base.
     """
 
     units: list[Parameter]
@@ -39,6 +41,7 @@ class Plan:
     seconds: float
     memory: int
     workers: int
+    renamed: list[str]
 
 
 def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -59,6 +62,7 @@ def plan(
         seconds=_longest(costs, workers) / _flops_a_second() if any(costs) else 0.0,
         memory=max(_memory(block, settings) for unit in units for block in unit.blocks),
         workers=workers,
+        renamed=renamed(parameters, trajectory),
     )
 
 

@@ -13,8 +13,15 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 WRAPPERS = (
     "module.", "_orig_mod.", "base_model.model.", "language_model.", "model.", "transformer.",
-    "bert.",
+    "bert.", "roberta.", "gpt_neox.",
 )  # fmt: skip
+
+EXPERT_NAMES = (  # Mixtral's, as transformers renamed them in version 5
+    (re.compile(r"\.block_sparse_moe\."), ".mlp."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w1\."), r"\1.gate_proj."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w2\."), r"\1.down_proj."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w3\."), r"\1.up_proj."),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ _RULES = (
         },
     ),
 )
+_TOWER = re.compile(r"(?:^|\.)(?:vision_tower|vision_model|visual|audio_tower|audio_model)\.")
 _ROUTER = re.compile(_LAYER + r"(?:mlp|block_sparse_moe)\.(?:gate|router)\.weight")
 _ANY_LAYER = re.compile(r"(?:^|\.)" + _LAYER)
 
@@ -97,9 +105,27 @@ def unwrapped(name: str) -> str:
     return name
 
 
+def canonical(name: str) -> str:
+    """The one name of a parameter: unwrapped, experts under the names of `EXPERT_NAMES`."""
+    name = unwrapped(name).replace(".base_layer.", ".")
+    for old, new in EXPERT_NAMES:
+        name = old.sub(new, name)
+    return name
+
+
+def in_tower(name: str) -> bool:
+    """Whether a tensor belongs to the vision or audio encoder of a multimodal model."""
+    return bool(_TOWER.search(name))
+
+
 def role_of(name: str) -> Role:
-    """Where the tensor of this stored name sits; module is its own last name where unknown."""
+    """Where the tensor of this stored name sits; module is its own last name where unknown.
+
+    Tensors of a vision or audio tower are in no layer of the language model.
+    """
     name = unwrapped(name)
+    if in_tower(name):
+        return Role(None, name.removesuffix(".weight"))
     for rule in _RULES:
         if match := rule.pattern.search(name):
             groups = match.groupdict()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from hodograph.checkpoints import Checkpoint, TensorHeader, Trajectory
 from hodograph.errors import PairingError
-from hodograph.matrices.naming import ATTENTION, LINEAR, Role, role_of, unwrapped
+from hodograph.matrices.naming import ATTENTION, LINEAR, Role, canonical, in_tower, role_of
 from hodograph.matrices.unfuse import Block, blocks_of
 
 Scope = Literal["linear", "attention", "all"]
@@ -44,14 +44,14 @@ class Skipped:
 def pair(
     trajectory: Trajectory, scope: Scope, unpaired: Unpaired
 ) -> tuple[list[Parameter], list[Skipped]]:
-    """Match the parameters of every checkpoint by name, wrapper prefixes removed.
+    """Match the parameters of every checkpoint by canonical name, wrapper prefixes removed.
 
     Raises:
         PairingError: missing or extra tensors (unless unpaired is "skip"), other shapes, or
             nothing in scope.
     """
-    names = _by_canonical(trajectory.base)
-    tuned_names = [_by_canonical(checkpoint) for checkpoint in trajectory.tuned]
+    names = by_canonical(trajectory.base)
+    tuned_names = [by_canonical(checkpoint) for checkpoint in trajectory.tuned]
     shared = set(names).intersection(*tuned_names)
     skipped = _unshared(trajectory, names, tuned_names, shared, unpaired)
     parameters = []
@@ -90,8 +90,13 @@ def listed(names: list[str], most: int = 4) -> str:
     return (", ".join(names[:most]) or "none") + more
 
 
-def _by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
-    keys = {name: unwrapped(name) for name in checkpoint.headers}
+def by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
+    """Stored names by their canonical names.
+
+    Raises:
+        PairingError: two stored names become one.
+    """
+    keys = {name: canonical(name) for name in checkpoint.headers}
     twice = [key for key, count in Counter(keys.values()).items() if count > 1]
     if twice:
         raise PairingError(
@@ -143,6 +148,8 @@ def _unmeasurable(
 
 def _out_of_scope(header: TensorHeader, scope: Scope) -> str | None:
     """Only what a reader would expect in the scope is worth a line; embeddings are not."""
+    if in_tower(header.name) and len(header.shape) == 2:
+        return "in a vision or audio tower, outside the language model's layers"
     if len(header.shape) == 3 and "expert" in header.name and scope != "all":
         return "stacked experts (a 3-D tensor) are not split yet"
     if "query_key_value" in header.name and header.name.endswith("weight"):

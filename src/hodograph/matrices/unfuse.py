@@ -68,6 +68,7 @@ def _parts(name: str, rows: int, role: Role, config: dict[str, Any]) -> list[tup
 
 
 def _qkv_parts(name: str, rows: int, config: dict[str, Any]) -> list[tuple[str, int]]:
+    config = config.get("text_config") or config  # of a multimodal model's language model
     heads = config.get("num_attention_heads")
     kv_heads = config.get("num_key_value_heads") or heads
     if not heads or not kv_heads or rows % (heads + 2 * kv_heads):

@@ -1,5 +1,4 @@
 import json
-import pickle
 
 import pytest
 import torch
@@ -76,14 +75,6 @@ def test_refuses_what_is_no_checkpoint(tmp_path):
     refused(empty, "empty")
     (empty / "readme.txt").write_text("hello")
     refused(empty, "not a checkpoint", "readme.txt")
-
-
-def test_refuses_pickles_and_names_the_way_on(tmp_path):
-    folder = tmp_path / "pickled"
-    folder.mkdir()
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"w": 1}))
-    refused(folder, "pickle", "save_pretrained")
-    refused(folder / "pytorch_model.bin", "pickle")
 
 
 @pytest.mark.parametrize(
