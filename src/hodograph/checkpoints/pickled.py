@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -125,7 +125,7 @@ def unpickled(file: Path) -> object:
 @lru_cache(maxsize=OPENED_FILES)
 def _unpickled(file: Path, size: int, changed: int) -> object:
     """Open a file once for each state of it; nothing is held but its pickle and a mapping."""
-    _check_archive(file)
+    check_archive(file, file)
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
@@ -145,15 +145,23 @@ def _unpickled(file: Path, size: int, changed: int) -> object:
         AttributeError,
     ) as error:
         raise CheckpointError(
-            f"{file}: cannot be opened as a torch.save file ({str(error).splitlines()[0]:.120}).\n"
+            f"{file}: cannot be opened as a torch.save file ({first_line(error)}).\n"
             "  It is damaged; copy or download it again."
         ) from error
 
 
-def _check_archive(file: Path) -> None:
-    """Refuse archives whose storages cannot be mapped as they lie: torch would read their codes."""
+def check_archive(file: Path, content: Path | BinaryIO) -> None:
+    """Refuse archives whose storages cannot be mapped as they lie: torch would read their codes.
+
+    Args:
+        file: for the message.
+        content: the archive.
+
+    Raises:
+        CheckpointError: not a whole zip archive, or a compressed one.
+    """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(content) as archive:
             entries = archive.infolist()
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be opened ({error}).") from error
@@ -174,4 +182,9 @@ def _check_archive(file: Path) -> None:
 def _refused(error: pickle.UnpicklingError) -> str:
     """What the weights-only unpickler refused, in its own words, without its advice to trust."""
     said = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
-    return f"{said.split('. ')[0].splitlines()[0]:.120}"
+    return said.split(". ")[0].split("\n")[0][:120]
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of what a library says of an error."""
+    return (str(error) or type(error).__name__).split("\n")[0][:120]

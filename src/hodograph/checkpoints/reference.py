@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
-from hodograph.checkpoints.refusal import way_on
+from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
 from hodograph.checkpoints.safetensors_files import open_safetensors, safetensors_in
 from hodograph.checkpoints.shards import read_json
 from hodograph.checkpoints.source import Source
@@ -13,7 +14,31 @@ from hodograph.errors import CheckpointError
 
 QUANTISED_DTYPES = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 QUANTISED_NAMES = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "quant_map")
-FORMATS: tuple[Callable[[Path], Source | None], ...] = (safetensors_in, state_dicts_in)
+PARTS = ("actor", "pytorch_model_fsdp_0")  # where verl and accelerate put the model of a step
+
+
+def _distributed_in(folder: Path) -> Source | None:
+    if not (folder / ".metadata").exists():
+        return None
+    if (folder / "common.pt").exists() or "sharded_backend" in read_json(folder / "metadata.json"):
+        raise CheckpointError(f"{folder}: {MEGATRON}")
+    from hodograph.checkpoints.distributed import open_distributed  # slow to import
+
+    return open_distributed(folder)
+
+
+def _rank_files_in(folder: Path) -> Source | None:
+    files = sorted(folder.glob("model_world_size_*_rank_*.pt"))
+    if not files:
+        return None
+    from hodograph.checkpoints.ranks import open_rank_files  # slow to import
+
+    return open_rank_files(folder, files)
+
+
+FORMATS: tuple[Callable[[Path], Source | None], ...] = (
+    safetensors_in, _distributed_in, _rank_files_in, state_dicts_in,
+)  # fmt: skip
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
@@ -33,6 +58,8 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
             "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
             " save_pretrained), or measure the checkpoint it was made from."
         )
+    if unmerged := [name for name in checkpoint.headers if ".lora_" in name]:
+        raise CheckpointError(f"{path}: {UNMERGED.format(name=unmerged[0])}")
     return checkpoint
 
 
@@ -48,11 +75,23 @@ def stored_checkpoint(path: str | Path) -> Checkpoint:
             f"{path}: no such file or folder.\n"
             "  Name a folder with safetensors files, or one .safetensors file."
         )
-    folder = path if path.is_dir() else path.parent
-    source = _in_folder(path) if path.is_dir() else _in_file(path)
-    return Checkpoint(
-        path, source, read_json(folder / "config.json"), read_json(folder / STEP_FILE)
-    )
+    folder = _part_of(path) if path.is_dir() else path.parent
+    source = _in_folder(folder) if path.is_dir() else _in_file(path)
+    return Checkpoint(path, source, _config(folder), read_json(folder / STEP_FILE))
+
+
+def _part_of(folder: Path) -> Path:
+    """The folder itself, or the one part of a training step in it that is the model."""
+    parts = [folder / name for name in PARTS if (folder / name).is_dir()]
+    alone = not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin"))
+    return parts[0] if parts and alone else folder
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json beside the weights, where verl keeps it, or above a part of a step."""
+    places = [folder, folder / "huggingface", *([folder.parent] if folder.name in PARTS else [])]
+    found = [place / "config.json" for place in places if (place / "config.json").exists()]
+    return read_json(found[0]) if found else {}
 
 
 def _in_file(file: Path) -> Source:

@@ -18,6 +18,16 @@ DEEPSPEED = (
     " python zero_to_fp32.py . OUT --safe_serialization"
 )
 
+MEGATRON = (
+    "a Megatron checkpoint (torch_dist): its names and fused layouts are Megatron's, not the"
+    " model's.\n  Convert it with the project it comes from. slime: python"
+    " tools/convert_torch_dist_to_hf.py --input-dir ITER --output-dir OUT --origin-hf-dir MODEL"
+)
+UNMERGED = (
+    "holds LoRA weights beside those they change ({name}).\n"
+    "  Merge them (peft: merge_and_unload, then save_pretrained), or name the adapter's own folder."
+)
+
 
 def way_on(present: Sequence[Path]) -> str:
     """Why these files are no checkpoint, and what to do.
