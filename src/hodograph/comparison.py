@@ -71,10 +71,9 @@ def compare(
     settings = settings or PairSettings(**changed)
     if workers < 1:
         raise SettingsError(f"workers is {workers}; it must be at least 1.")
-    ends = (open_run_end(a), open_run_end(b))
-    trajectory = Trajectory(
-        open_checkpoint(base), tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True
-    )
+    start = open_checkpoint(base)
+    ends = (open_run_end(a, start), open_run_end(b, start))
+    trajectory = Trajectory(start, tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
     folder = MeasurementFolder(Path(out), fingerprint, PAIRS) if out is not None else None

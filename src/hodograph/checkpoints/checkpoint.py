@@ -9,7 +9,8 @@ import torch
 import xxhash
 from torch import Tensor
 
-from hodograph.checkpoints.source import Source, TensorHeader
+from hodograph.checkpoints.product import Product
+from hodograph.checkpoints.source import Factored, Source, TensorHeader
 
 STEP_FILE = "hodograph_step.json"
 
@@ -47,6 +48,10 @@ class Checkpoint:
             CheckpointError: what holds it changed or is damaged.
         """
         return self.source.read(name)
+
+    def product(self, name: str) -> Product | None:
+        """The factors of what was added to one tensor of its base; None where they are unknown."""
+        return self.source.product(name) if isinstance(self.source, Factored) else None
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:

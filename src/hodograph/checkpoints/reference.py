@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
 from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
 from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
@@ -41,17 +42,18 @@ FORMATS: tuple[Callable[[Path], Source | None], ...] = (
 )  # fmt: skip
 
 
-def open_checkpoint(path: str | Path) -> Checkpoint:
+def open_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpoint:
     """Open weights from their headers alone.
 
     Args:
         path: a file or folder of one of the formats that docs/formats.md lists.
+        base: what an adapter changes; needed for adapters only.
 
     Raises:
         CheckpointError: nothing there, no weights that are read, a damaged file, a missing shard,
             or quantised weights.
     """
-    checkpoint = stored_checkpoint(path)
+    checkpoint = stored_checkpoint(path, base)
     if what := quantisation_of(checkpoint):
         raise CheckpointError(
             f"{path}: {what}; its entries are codes, not weights.\n"
@@ -63,7 +65,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def stored_checkpoint(path: str | Path) -> Checkpoint:
+def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpoint:
     """Open what `open_checkpoint` opens, and quantised weights too, whose entries are codes.
 
     Raises:
@@ -75,9 +77,22 @@ def stored_checkpoint(path: str | Path) -> Checkpoint:
             f"{path}: no such file or folder.\n"
             "  Name a folder with safetensors files, or one .safetensors file."
         )
+    if file := adapter_in(path):
+        return _adapted(path, file, base)
     folder = _part_of(path) if path.is_dir() else path.parent
     source = _in_folder(folder) if path.is_dir() else _in_file(path)
     return Checkpoint(path, source, _config(folder), read_json(folder / STEP_FILE))
+
+
+def _adapted(folder: Path, file: Path, base: Checkpoint | None) -> Checkpoint:
+    if base is None:
+        named = read_json(folder / CONFIG_FILE).get("base_model_name_or_path")
+        raise CheckpointError(
+            f"{folder}: a PEFT adapter, which is read against the model it changes ({named}).\n"
+            "  Name that model first: hodograph measure BASE ADAPTER"
+        )
+    source = open_adapter(folder, file, base)
+    return Checkpoint(folder, source, base.config, read_json(folder / STEP_FILE))
 
 
 def _part_of(folder: Path) -> Path:

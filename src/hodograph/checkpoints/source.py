@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from hodograph.checkpoints.product import Product
 from hodograph.errors import CheckpointError
 
 DTYPE_NAMES = {
@@ -68,6 +69,14 @@ class Source(Protocol):
         Raises:
             CheckpointError: what holds it changed or is damaged.
         """
+
+
+@runtime_checkable
+class Factored(Source, Protocol):
+    """A source that knows some updates as products of thin matrices."""
+
+    def product(self, name: str) -> Product | None:
+        """The factors of what was added to one tensor of the base; None where they are unknown."""
 
 
 def header_of(name: str, tensor: Tensor, file: Path) -> TensorHeader:

@@ -46,8 +46,8 @@ def open_trajectory(
     """
     if not tuned:
         raise SettingsError("measure needs a base and at least one tuned checkpoint.")
-    opened = tuple(open_checkpoint(path) for path in tuned)
     first = open_checkpoint(base)
+    opened = tuple(open_checkpoint(path, first) for path in tuned)
     base_step = step_of(first) or 0
     if steps is not None:
         if len(steps) != len(opened):

@@ -8,14 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from hodograph.checkpoints.names import unwrapped
+
 Fusion = Literal["none", "thirds", "qkv", "gate_up"]
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
-WRAPPERS = (
-    "module.", "_orig_mod.", "base_model.model.", "language_model.", "model.", "transformer.",
-    "bert.", "roberta.", "gpt_neox.",
-)  # fmt: skip
-
 EXPERT_NAMES = (  # Mixtral's, as transformers renamed them in version 5
     (re.compile(r"\.block_sparse_moe\."), ".mlp."),
     (re.compile(r"(\.mlp\.experts\.\d+)\.w1\."), r"\1.gate_proj."),
@@ -96,13 +93,6 @@ _RULES = (
 _TOWER = re.compile(r"(?:^|\.)(?:vision_tower|vision_model|visual|audio_tower|audio_model)\.")
 _ROUTER = re.compile(_LAYER + r"(?:mlp|block_sparse_moe)\.(?:gate|router)\.weight")
 _ANY_LAYER = re.compile(r"(?:^|\.)" + _LAYER)
-
-
-def unwrapped(name: str) -> str:
-    """The name without the prefixes that trainers, compilers and adapters put before it."""
-    while prefix := next((p for p in WRAPPERS if name.startswith(p)), None):
-        name = name.removeprefix(prefix)
-    return name
 
 
 def canonical(name: str) -> str:

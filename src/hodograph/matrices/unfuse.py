@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hodograph.checkpoints.product import Product
 from hodograph.errors import CheckpointError
 from hodograph.matrices.naming import Role
 
@@ -33,6 +34,11 @@ class Block:
         flat = stored.reshape(stored.shape[0], -1) if stored.dim() > 1 else stored.reshape(1, -1)
         turned = flat.T if self.transposed else flat
         return turned[self.start : self.stop].contiguous()
+
+    def of_product(self, product: Product) -> Product:
+        """The part of a stored tensor's change that is this matrix's."""
+        turned = product.turned() if self.transposed else product
+        return turned.rows(self.start, self.stop)
 
 
 def blocks_of(
