@@ -28,7 +28,3 @@ class Product(NamedTuple):
     def turned(self) -> "Product":
         """The transposed matrix."""
         return Product(self.right_RN.T, self.left_MR.T)
-
-    def rows(self, start: int, stop: int) -> "Product":
-        """Some rows of the matrix."""
-        return Product(self.left_MR[start:stop], self.right_RN)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
 from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint
+from hodograph.checkpoints.experts import unstacked
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
 from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
 from hodograph.checkpoints.safetensors_files import open_safetensors, safetensors_in
@@ -81,7 +82,8 @@ def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Check
         return _adapted(path, file, base)
     folder = _part_of(path) if path.is_dir() else path.parent
     source = _in_folder(folder) if path.is_dir() else _in_file(path)
-    return Checkpoint(path, source, _config(folder), read_json(folder / STEP_FILE))
+    config = _config(folder)
+    return Checkpoint(path, unstacked(source, config), config, read_json(folder / STEP_FILE))
 
 
 def _adapted(folder: Path, file: Path, base: Checkpoint | None) -> Checkpoint:

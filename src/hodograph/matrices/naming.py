@@ -10,10 +10,12 @@ from typing import Literal
 
 from hodograph.checkpoints.names import unwrapped
 
-Fusion = Literal["none", "thirds", "qkv", "gate_up"]
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+Fusion = Literal["none", "thirds", "heads", "qkv", "gate_up"]
+LATENT = ("q_a_proj", "q_b_proj", "kv_a_proj", "kv_b_proj")  # DeepSeek's latent attention
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", *LATENT)
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
-EXPERT_NAMES = (  # Mixtral's, as transformers renamed them in version 5
+RENAMED = (  # by transformers in version 5: Mixtral's experts, GPT-NeoX's head
+    (re.compile(r"^embed_out\.weight$"), "lm_head.weight"),
     (re.compile(r"\.block_sparse_moe\."), ".mlp."),
     (re.compile(r"(\.mlp\.experts\.\d+)\.w1\."), r"\1.gate_proj."),
     (re.compile(r"(\.mlp\.experts\.\d+)\.w2\."), r"\1.down_proj."),
@@ -58,6 +60,23 @@ _PROJECTIONS = {name: name for name in LINEAR}
 _LAYER = r"(?:layers|layer|h|blocks)\.(?P<layer>\d+)\."
 _RULES = (
     _rule(_LAYER + r"(?:self_attn|attention)\.(?P<key>[qkvo]_proj)", _PROJECTIONS),
+    _rule(
+        _LAYER + r"self_attn\.(?P<key>q_a_proj|q_b_proj|kv_a_proj_with_mqa|kv_b_proj)",
+        {name: name for name in LATENT} | {"kv_a_proj_with_mqa": "kv_a_proj"},
+    ),
+    _rule(
+        _LAYER + r"attention\.(?P<key>query_key_value)",
+        {"query_key_value": "query_key_value"},
+        "heads",
+    ),
+    _rule(
+        _LAYER + r"(?P<key>attention\.dense|mlp\.dense_h_to_4h|mlp\.dense_4h_to_h)",
+        {
+            "attention.dense": "o_proj",
+            "mlp.dense_h_to_4h": "up_proj",
+            "mlp.dense_4h_to_h": "down_proj",
+        },
+    ),
     _rule(_LAYER + r"self_attn\.(?P<key>qkv_proj)", {"qkv_proj": "qkv_proj"}, "qkv"),
     _rule(_LAYER + r"mlp\.(?P<key>gate_up_proj)", {"gate_up_proj": "gate_up_proj"}, "gate_up"),
     _rule(
@@ -96,9 +115,9 @@ _ANY_LAYER = re.compile(r"(?:^|\.)" + _LAYER)
 
 
 def canonical(name: str) -> str:
-    """The one name of a parameter: unwrapped, experts under the names of `EXPERT_NAMES`."""
+    """The one name of a parameter: unwrapped, and as transformers names it today."""
     name = unwrapped(name).replace(".base_layer.", ".")
-    for old, new in EXPERT_NAMES:
+    for old, new in RENAMED:
         name = old.sub(new, name)
     return name
 

@@ -151,7 +151,7 @@ def _out_of_scope(header: TensorHeader, scope: Scope) -> str | None:
     if in_tower(header.name) and len(header.shape) == 2:
         return "in a vision or audio tower, outside the language model's layers"
     if len(header.shape) == 3 and "expert" in header.name and scope != "all":
-        return "stacked experts (a 3-D tensor) are not split yet"
+        return "stacked experts (a 3-D tensor) of a layout that config.json does not tell"
     if "query_key_value" in header.name and header.name.endswith("weight"):
         return "a fused query_key_value of this layout is not split yet"
     return None
