@@ -3,7 +3,7 @@
 from hodograph.checkpoints.checkpoint import Checkpoint, TensorHeader
 from hodograph.checkpoints.reference import open_checkpoint
 from hodograph.checkpoints.run_folder import RunEnd, open_run_end
-from hodograph.checkpoints.trajectory import Trajectory, open_trajectory
+from hodograph.checkpoints.trajectory import Trajectory, open_trajectory, step_of
 
 __all__ = [
     "Checkpoint",
@@ -13,4 +13,5 @@ __all__ = [
     "open_checkpoint",
     "open_run_end",
     "open_trajectory",
+    "step_of",
 ]

@@ -1,5 +1,6 @@
 """An opened checkpoint: headers in memory, tensors read one at a time."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,15 @@ from hodograph.errors import CheckpointError
 STEP_FILE = "hodograph_step.json"
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(file: Path) -> Stamp:
+    """Size, time of the last change and inode: what tells a file from another in its place."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
 @dataclass(frozen=True)
 class TensorHeader:
     """What a safetensors header says of one tensor."""
@@ -27,7 +37,7 @@ class TensorHeader:
     @property
     def entries(self) -> int:
         """Number of entries."""
-        return torch.Size(self.shape).numel()
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -39,24 +49,33 @@ class Checkpoint:
         headers: every tensor's header, by stored name, in name order.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
+        stamps: size, time and inode of each file when it was opened.
     """
 
     path: Path
     headers: dict[str, TensorHeader]
     config: dict[str, Any]
     training: dict[str, Any]
+    stamps: dict[Path, Stamp]
 
     def read(self, name: str) -> Tensor:
-        """Read one tensor as stored, memory-mapped."""
+        """Read one tensor as stored, memory-mapped.
+
+        Raises:
+            CheckpointError: the file is another than was opened, or cannot be read.
+        """
         header = self.headers[name]
         try:
             with safe_open(header.file, framework="pt") as file:
-                return file.get_tensor(name)
+                tensor = file.get_tensor(name)
+            if stamp_of(header.file) != self.stamps[header.file]:
+                raise OSError("it is not the file that was opened")
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{header.file}: tensor {name} cannot be read ({error}).\n"
                 "  The file changed or was damaged after it was opened; copy it again."
             ) from error
+        return tensor
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """From the path a user names to an opened checkpoint, or one clear reason why not."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, TensorHeader
+from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, TensorHeader, stamp_of
 from hodograph.checkpoints.headers import read_headers
+from hodograph.documents import UnreadableError, read_object
 from hodograph.errors import CheckpointError
 
 INDEX_FILE = "model.safetensors.index.json"
 PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+MOST_STEP = 10**15
 QUANTISED_DTYPES = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 QUANTISED_NAMES = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "quant_map")
 
@@ -24,13 +25,40 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
         CheckpointError: nothing there, no safetensors, a damaged file, a missing shard, pickle
             or GGUF files only, or quantised weights.
     """
+    checkpoint = stored_checkpoint(path)
+    if what := quantisation_of(checkpoint):
+        raise CheckpointError(
+            f"{path}: {what}; its entries are codes, not weights.\n"
+            "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
+            " save_pretrained), or measure the checkpoint it was made from."
+        )
+    return checkpoint
+
+
+def stored_checkpoint(path: str | Path) -> Checkpoint:
+    """Open what `open_checkpoint` opens, and quantised weights too, whose entries are codes.
+
+    Raises:
+        CheckpointError: as `open_checkpoint`, but for quantised weights.
+    """
     path = Path(path)
+    try:
+        return _stored(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or path}: cannot be read ({error.strerror}).\n"
+            "  Check the name and its permissions."
+        ) from error
+
+
+def _stored(path: Path) -> Checkpoint:
     if not path.exists():
         raise CheckpointError(
             f"{path}: no such file or folder.\n"
             "  Name a folder with safetensors files, or one .safetensors file."
         )
     files = _files(path)
+    stamps = {file: stamp_of(file) for file in files}
     folder = path if path.is_dir() else path.parent
     config = _json(folder / "config.json")
     headers: dict[str, TensorHeader] = {}
@@ -42,8 +70,8 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
                     f" {file.name}.\n  Remove the stale file, or name the right one."
                 )
             headers[header.name] = header
-    _refuse_quantised(path, headers, config)
-    return Checkpoint(path, dict(sorted(headers.items())), config, _json(folder / STEP_FILE))
+    training = _training(folder / STEP_FILE)
+    return Checkpoint(path, dict(sorted(headers.items())), config, training, stamps)
 
 
 def _files(path: Path) -> list[Path]:
@@ -51,6 +79,11 @@ def _files(path: Path) -> list[Path]:
         if path.suffix == ".safetensors":
             return [path]
         raise CheckpointError(f"{path}: {_way_on([path])}")
+    if not path.is_dir():
+        raise CheckpointError(
+            f"{path}: neither a file nor a folder but a pipe, socket or device.\n"
+            "  Name a folder with safetensors files, or one .safetensors file."
+        )
     index = path / INDEX_FILE
     if index.exists():
         return _indexed(index)
@@ -69,6 +102,12 @@ def _indexed(index: Path) -> list[Path]:
     weight_map = _json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: holds no weight_map; download the index again.")
+    outside = [name for name in weight_map.values() if not _is_plain(name)]
+    if outside:
+        raise CheckpointError(
+            f"{index}: names a shard {outside[0]!r}, which is no file name in this folder.\n"
+            "  Download the index again, from a source you trust."
+        )
     files = [index.parent / name for name in sorted(set(weight_map.values()))]
     missing = [file.name for file in files if not file.exists()]
     if missing:
@@ -77,6 +116,22 @@ def _indexed(index: Path) -> list[Path]:
             f" missing: {', '.join(missing[:5])}.\n  Finish the download, or copy them there."
         )
     return files
+
+
+def _is_plain(name: object) -> bool:
+    """Whether a shard's name stays in its folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name
+
+
+def _training(path: Path) -> dict[str, Any]:
+    """What a checkpoint records of its training; numbers where numbers are meant."""
+    recorded = _json(path)
+    for key in ("step", "learning_rate_sum", "weight_decay_sum", "skipped_steps"):
+        value = recorded.get(key, 0)
+        kinds = int if key in ("step", "skipped_steps") else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= MOST_STEP:
+            raise CheckpointError(f"{path}: {key} is not a number that training records.")
+    return recorded
 
 
 def _way_on(present: list[Path]) -> str:
@@ -108,22 +163,18 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: a JSON object was expected.")
-    return content
+        return read_object(path)
+    except UnreadableError as error:
+        raise CheckpointError(f"{path}: {error}.\n  Copy or download it again.") from error
 
 
-def _refuse_quantised(path: Path, headers: dict[str, TensorHeader], config: dict[str, Any]) -> None:
-    method = (config.get("quantization_config") or {}).get("quant_method")
-    low = [h.name for h in headers.values() if h.dtype in QUANTISED_DTYPES]
-    packed = [name for name in headers if name.rsplit(".", 1)[-1] in QUANTISED_NAMES]
-    if method or low or packed:
-        what = f"quantised with {method}" if method else f"quantised ({(low or packed)[0]})"
-        raise CheckpointError(
-            f"{path}: {what}; its entries are codes, not weights.\n"
-            "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
-            " save_pretrained), or measure the checkpoint it was made from."
-        )
+def quantisation_of(checkpoint: Checkpoint) -> str | None:
+    """How a checkpoint is quantised, in words; None where its entries are weights."""
+    declared = checkpoint.config.get("quantization_config")
+    method = declared.get("quant_method") if isinstance(declared, dict) else None
+    if method:
+        return f"quantised with {method}"
+    headers = checkpoint.headers.values()
+    low = [header.name for header in headers if header.dtype in QUANTISED_DTYPES]
+    packed = [h.name for h in headers if h.name.rsplit(".", 1)[-1] in QUANTISED_NAMES]
+    return f"quantised ({(low or packed)[0]})" if low or packed else None

@@ -50,8 +50,8 @@ def pair(
         PairingError: missing or extra tensors (unless unpaired is "skip"), other shapes, or
             nothing in scope.
     """
-    names = _by_canonical(trajectory.base)
-    tuned_names = [_by_canonical(checkpoint) for checkpoint in trajectory.tuned]
+    names = by_canonical(trajectory.base)
+    tuned_names = [by_canonical(checkpoint) for checkpoint in trajectory.tuned]
     shared = set(names).intersection(*tuned_names)
     skipped = _unshared(trajectory, names, tuned_names, shared, unpaired)
     parameters = []
@@ -90,7 +90,12 @@ def listed(names: list[str], most: int = 4) -> str:
     return (", ".join(names[:most]) or "none") + more
 
 
-def _by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
+def by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
+    """Stored names by the name without wrapper prefixes.
+
+    Raises:
+        PairingError: two stored names become one.
+    """
     keys = {name: unwrapped(name) for name in checkpoint.headers}
     twice = [key for key, count in Counter(keys.values()).items() if count > 1]
     if twice:
@@ -130,6 +135,8 @@ def _unmeasurable(
         if other.dtype not in FLOATS or header.dtype not in FLOATS:
             dtype = header.dtype if header.dtype not in FLOATS else other.dtype
             return f"not floating point ({dtype})"
+        if header.entries == 0 and other.entries == 0:
+            return "empty"
         if other.shape != header.shape:
             if unpaired == "skip":
                 return f"shape {header.shape} in the base, {other.shape} in {checkpoint.path}"

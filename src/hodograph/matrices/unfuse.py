@@ -61,16 +61,27 @@ def _parts(name: str, rows: int, role: Role, config: dict[str, Any]) -> list[tup
     if role.fusion == "none":
         return [(role.module, rows)]
     if role.fusion == "thirds":
+        _require_parts(name, rows, 3)
         return [(module, rows // 3) for module in ("q_proj", "k_proj", "v_proj")]
     if role.fusion == "gate_up":
+        _require_parts(name, rows, 2)
         return [(module, rows // 2) for module in ("gate_proj", "up_proj")]
     return _qkv_parts(name, rows, config)
+
+
+def _require_parts(name: str, rows: int, parts: int) -> None:
+    if rows % parts:
+        raise CheckpointError(
+            f"{name}: {rows} fused rows are not {parts} equal parts.\n"
+            "  Measure the others with --scope attention, or export the model unfused."
+        )
 
 
 def _qkv_parts(name: str, rows: int, config: dict[str, Any]) -> list[tuple[str, int]]:
     heads = config.get("num_attention_heads")
     kv_heads = config.get("num_key_value_heads") or heads
-    if not heads or not kv_heads or rows % (heads + 2 * kv_heads):
+    known = isinstance(heads, int) and isinstance(kv_heads, int) and min(heads, kv_heads) > 0
+    if not known or rows % (heads + 2 * kv_heads):
         raise CheckpointError(
             f"{name}: {rows} fused rows cannot be split into q, k and v.\n"
             "  config.json beside the weights must name num_attention_heads and"

@@ -1,11 +1,11 @@
 """The coordinate vector of a measurement, and what of it can be held against another's."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hodograph.documents import UnreadableError, read_object
 from hodograph.errors import StorageError
 from hodograph.tables.columns import BY_NAME
 from hodograph.tables.store import SUMMARY_FILE, read_measurement
@@ -151,9 +151,9 @@ def _trained(recipe: Path) -> str | None:
     if not recipe.exists():
         return None
     try:
-        objective = json.loads(recipe.read_text(encoding="utf-8"))["objective"]
+        objective = read_object(recipe)["objective"]
         kind = "control" if objective.get("reward") == "random" else objective["type"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (UnreadableError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
             f"{recipe}: does not tell the objective ({error}).\n"
             "  Name the kind yourself: --against opd=FOLDER"

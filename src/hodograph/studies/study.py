@@ -1,11 +1,11 @@
 """A study: stages, arms and seeds in one file, each run stating only what differs."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
+from hodograph.documents import UnreadableError, read_toml
 from hodograph.engine.settings import Scope
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Section
@@ -56,11 +56,9 @@ def load_study(path: Path) -> Study:
         SettingsError: no such file, not TOML, an unknown key, a wrong type, or a name used twice.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: the study cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}.") from None
+        tree = read_toml(path)
+    except UnreadableError as error:
+        raise SettingsError(f"{path}: {error}.") from None
     try:
         study = Study.model_validate(tree)
     except ValidationError as error:
