@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 MOST_BYTES = 64 << 20
@@ -56,10 +57,20 @@ def _read(path: Path, parse: Callable[[str], Any], language: str) -> Any:
         raise UnreadableError(f"not valid {language}: nested too deeply") from error
 
 
+def require_file(path: Path) -> None:
+    """Refuse what is no regular file: opening a pipe would wait for ever.
+
+    Raises:
+        UnreadableError: a folder, pipe, socket or device.
+        OSError: nothing is there, or it cannot be looked at.
+    """
+    if not S_ISREG(path.stat().st_mode):
+        raise UnreadableError("not a file")
+
+
 def _text(path: Path) -> str:
+    require_file(path)
     size = path.stat().st_size
-    if not path.is_file():
-        raise UnreadableError("not a file")  # opening a pipe would wait for ever
     if size > MOST_BYTES:
         raise UnreadableError(f"larger than {MOST_BYTES >> 20} MiB")
     return path.read_text(encoding="utf-8")

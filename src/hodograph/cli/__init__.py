@@ -32,11 +32,17 @@ def main() -> None:
     """Run one command; bad input ends with one clear message and exit code 2."""
     console = Terminal(stderr=True, soft_wrap=True)
     try:
-        app(exit_on_error=False, error_console=console)
+        app(sys.argv[1:], exit_on_error=False, error_console=console)
     except cyclopts.CycloptsError:
         sys.exit(BAD_INPUT)  # cyclopts has printed what and where
     except HodographError as error:
         console.print(f"error: {error}", highlight=False)
+        sys.exit(BAD_INPUT)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has gone; there is nothing to say and nobody
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        console.print(f"error: {where}{error.strerror or error}.", highlight=False)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         console.print("interrupted; run the same command again to go on")

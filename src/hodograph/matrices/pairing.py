@@ -11,6 +11,7 @@ from hodograph.matrices.unfuse import Block, blocks_of
 
 Scope = Literal["linear", "attention", "all"]
 Unpaired = Literal["error", "skip"]
+LONGEST = 120  # characters of a name in a message
 FLOATS = {"F64", "F32", "F16", "BF16"}
 
 
@@ -85,9 +86,10 @@ def in_scope(block: Block, scope: Scope) -> bool:
 
 
 def listed(names: list[str], most: int = 4) -> str:
-    """The first few names, and how many more."""
+    """The first few names, the start of each, and how many more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "none") + more
+    shown = [name if len(name) <= LONGEST else f"{name[:LONGEST]}..." for name in names[:most]]
+    return (", ".join(shown) or "none") + more
 
 
 def by_canonical(checkpoint: Checkpoint) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from hodograph.documents import UnreadableError, read_json
+from hodograph.documents import UnreadableError, read_json, require_file
 from hodograph.errors import StorageError
 from hodograph.report.names import NEEDED_COLUMNS
 from hodograph.tables.store import SUMMARY_FILE, TABLE_FILE
@@ -201,11 +201,12 @@ _STUDY_AGAIN = "Run the study again with the same folder: finished runs are kept
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
+        require_file(path)
         stored = set(pq.read_schema(path).names)
         missing = [name for name in NEEDED_COLUMNS if name not in stored]
         if not missing:
             return pq.read_table(path, columns=list(NEEDED_COLUMNS)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnreadableError) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(
             f"{path} is not a readable Parquet file: {reason}\n  {_MEASURE_AGAIN}"

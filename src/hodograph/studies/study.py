@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_
 from hodograph.documents import UnreadableError, read_toml
 from hodograph.engine.settings import Scope
 from hodograph.errors import SettingsError
-from hodograph.recipes.section import Section
+from hodograph.recipes.section import Name, Section, Seed
 
 Tree = dict[str, Any]
 
@@ -31,10 +31,10 @@ class Study(Section):
     A student or teacher path of the form "@anchor" is that run of the same seed.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    name: Name
     description: str = ""
     notes: tuple[str, ...] = ()
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     measure: MeasureSection = MeasureSection()
     shared: Tree = Field(default_factory=dict)
     arm: Tree = Field(default_factory=dict)

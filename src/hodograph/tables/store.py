@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hodograph.atomic import write_atomically, write_json
-from hodograph.documents import UnreadableError, read_object
+from hodograph.documents import UnreadableError, read_object, require_file
 from hodograph.errors import StorageError
 from hodograph.tables.columns import COLUMNS, Column, schema
 from hodograph.tables.pairs import PAIR_COLUMNS
@@ -117,6 +117,7 @@ def read_measurement(folder: Path, kind: Kind = MATRICES) -> tuple[pd.DataFrame,
             f"  Run the same hodograph {kind.command} command again; it goes on where it stopped."
         )
     try:
+        require_file(folder / kind.table_file)
         table = to_frame(pq.read_table(folder / kind.table_file))
         return table, read_object(summary)
     except (OSError, ValueError, pa.ArrowException, UnreadableError) as error:
