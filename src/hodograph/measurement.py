@@ -81,8 +81,7 @@ def measure(
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
-    if workers < 1:
-        raise SettingsError(f"workers is {workers}; it must be at least 1.")
+    _require_workers(workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
@@ -118,10 +117,16 @@ def plan_measurement(
         CheckpointError, PairingError, SettingsError: as `measure` would.
     """
     settings = settings or Settings()
+    _require_workers(workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
     return plan(parameters, trajectory, settings, workers)
+
+
+def _require_workers(workers: int) -> None:
+    if workers < 1:
+        raise SettingsError(f"workers is {workers}; it must be at least 1.")
 
 
 def _opened(

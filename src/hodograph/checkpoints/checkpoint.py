@@ -11,8 +11,16 @@ from torch import Tensor
 
 from hodograph.checkpoints.product import Product
 from hodograph.checkpoints.source import Factored, Source, TensorHeader
+from hodograph.errors import CheckpointError
 
 STEP_FILE = "hodograph_step.json"
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(file: Path) -> Stamp:
+    """Size, time of the last change and inode: what tells a file from another in its place."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,14 @@ class Checkpoint:
         source: reads the tensors, whatever format they are in.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
+        stamps: size, time and inode of each file when it was opened.
     """
 
     path: Path
     source: Source
     config: dict[str, Any]
     training: dict[str, Any]
+    stamps: dict[Path, Stamp]
 
     @property
     def headers(self) -> dict[str, TensorHeader]:
@@ -45,9 +55,19 @@ class Checkpoint:
         """Read one tensor as stored.
 
         Raises:
-            CheckpointError: what holds it changed or is damaged.
+            CheckpointError: its file is another than was opened, or cannot be read.
         """
-        return self.source.read(name)
+        file = self.headers[name].file
+        try:
+            tensor = self.source.read(name)
+            if stamp_of(file) != self.stamps[file]:
+                raise OSError("it is not the file that was opened")
+        except OSError as error:
+            raise CheckpointError(
+                f"{file}: tensor {name} cannot be read ({error}).\n"
+                "  The file changed or was damaged after it was opened; copy it again."
+            ) from error
+        return tensor
 
     def product(self, name: str) -> Product | None:
         """The factors of what was added to one tensor of its base; None where they are unknown."""

@@ -115,10 +115,9 @@ def unpickled(file: Path) -> object:
     Raises:
         CheckpointError: not a whole file of this kind, or one whose pickle would run code.
     """
-    try:
-        stat = file.stat()
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be opened ({error}).") from error
+    if not file.is_file():
+        raise CheckpointError(f"{file}: not a regular file.\n  Copy it again.")
+    stat = file.stat()
     return _unpickled(file, stat.st_size, stat.st_mtime_ns)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
-from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint
+from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, stamp_of
 from hodograph.checkpoints.experts import unstacked
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
 from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
@@ -14,6 +14,7 @@ from hodograph.checkpoints.shards import read_json
 from hodograph.checkpoints.source import Source
 from hodograph.errors import CheckpointError
 
+MOST_STEP = 10**15
 QUANTISED_DTYPES = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 QUANTISED_NAMES = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "quant_map")
 PARTS = ("actor", "pytorch_model_fsdp_0")  # where verl and accelerate put the model of a step
@@ -73,6 +74,16 @@ def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Check
         CheckpointError: as `open_checkpoint`, but for quantised weights.
     """
     path = Path(path)
+    try:
+        return _stored(path, base)
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or path}: cannot be read ({error.strerror}).\n"
+            "  Check the name and its permissions."
+        ) from error
+
+
+def _stored(path: Path, base: Checkpoint | None) -> Checkpoint:
     if not path.exists():
         raise CheckpointError(
             f"{path}: no such file or folder.\n"
@@ -80,10 +91,31 @@ def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Check
         )
     if file := adapter_in(path):
         return _adapted(path, file, base)
+    if not path.is_file() and not path.is_dir():
+        raise CheckpointError(
+            f"{path}: neither a file nor a folder but a pipe, socket or device.\n"
+            "  Name a folder with safetensors files, or one .safetensors file."
+        )
     folder = _part_of(path) if path.is_dir() else path.parent
     source = _in_folder(folder) if path.is_dir() else _in_file(path)
     config = _config(folder)
-    return Checkpoint(path, unstacked(source, config), config, read_json(folder / STEP_FILE))
+    return _checkpoint(path, unstacked(source, config), config, folder)
+
+
+def _checkpoint(path: Path, source: Source, config: dict[str, Any], folder: Path) -> Checkpoint:
+    stamps = {file: stamp_of(file) for file in source.files}
+    return Checkpoint(path, source, config, _training(folder / STEP_FILE), stamps)
+
+
+def _training(path: Path) -> dict[str, Any]:
+    """What a checkpoint records of its training; numbers where numbers are meant."""
+    recorded = read_json(path)
+    for key in ("step", "learning_rate_sum", "weight_decay_sum", "skipped_steps"):
+        value = recorded.get(key, 0)
+        kinds = int if key in ("step", "skipped_steps") else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= MOST_STEP:
+            raise CheckpointError(f"{path}: {key} is not a number that training records.")
+    return recorded
 
 
 def _adapted(folder: Path, file: Path, base: Checkpoint | None) -> Checkpoint:
@@ -94,7 +126,7 @@ def _adapted(folder: Path, file: Path, base: Checkpoint | None) -> Checkpoint:
             "  Name that model first: hodograph measure BASE ADAPTER"
         )
     source = open_adapter(folder, file, base)
-    return Checkpoint(folder, source, base.config, read_json(folder / STEP_FILE))
+    return _checkpoint(folder, source, base.config, folder)
 
 
 def _part_of(folder: Path) -> Path:

@@ -11,6 +11,8 @@ from hodograph.checkpoints.shards import indexed
 from hodograph.checkpoints.source import TensorHeader, by_name
 from hodograph.errors import CheckpointError
 
+LENGTH_BYTES = 8
+MOST_HEADER_BYTES = 32 << 20  # that of a shard with 100 000 tensors is a third of it
 INDEX_FILE = "model.safetensors.index.json"
 
 
@@ -69,6 +71,7 @@ def read_headers(file: Path) -> list[TensorHeader]:
         CheckpointError: a truncated, corrupt or unreadable file, or one without tensors.
     """
     try:
+        _refuse_odd(file)
         with safe_open(file, framework="pt") as opened:
             headers = [_header(opened, name, file) for name in opened.keys()]  # noqa: SIM118 (not iterable)
     except (SafetensorError, OSError) as error:
@@ -79,6 +82,16 @@ def read_headers(file: Path) -> list[TensorHeader]:
     if not headers:
         raise CheckpointError(f"{file}: holds no tensors.")
     return headers
+
+
+def _refuse_odd(file: Path) -> None:
+    """Refuse what safetensors would wait for, or take gigabytes to parse."""
+    if not file.is_file():
+        raise OSError("not a regular file")
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(LENGTH_BYTES), "little")
+    if length > MOST_HEADER_BYTES:
+        raise OSError(f"its header would be {length} bytes long")
 
 
 def _header(opened: safe_open, name: str, file: Path) -> TensorHeader:

@@ -1,9 +1,9 @@
 """The index of a sharded Hugging Face checkpoint, and the JSON files beside weights."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from hodograph.documents import UnreadableError, read_object
 from hodograph.errors import CheckpointError
 
 
@@ -16,9 +16,12 @@ def indexed(index: Path) -> list[Path]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: holds no weight_map; download the index again.")
-    names = sorted({str(name) for name in weight_map.values()})
-    if outside := [name for name in names if Path(name).name != name]:
-        raise CheckpointError(f"{index}: names {outside[0]!r}, which is no file beside it.")
+    if outside := [name for name in weight_map.values() if not _is_plain(name)]:
+        raise CheckpointError(
+            f"{index}: names a shard {outside[0]!r}, which is no file name in this folder.\n"
+            "  Download the index again, from a source you trust."
+        )
+    names = sorted(set(weight_map.values()))
     missing = [name for name in names if not (index.parent / name).exists()]
     if missing:
         raise CheckpointError(
@@ -32,14 +35,16 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; empty where there is no file.
 
     Raises:
-        CheckpointError: not readable, not JSON, or not an object.
+        CheckpointError: as `hodograph.documents.read_object`.
     """
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: a JSON object was expected.")
-    return content
+        return read_object(path)
+    except UnreadableError as error:
+        raise CheckpointError(f"{path}: {error}.\n  Copy or download it again.") from error
+
+
+def _is_plain(name: object) -> bool:
+    """Whether a shard's name stays in its folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name

@@ -1,5 +1,6 @@
 """Where a checkpoint's tensors come from: the one thing every format provides."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class TensorHeader:
     @property
     def entries(self) -> int:
         """Number of entries."""
-        return torch.Size(self.shape).numel()
+        return math.prod(self.shape)
 
 
 class Source(Protocol):
@@ -68,6 +69,7 @@ class Source(Protocol):
 
         Raises:
             CheckpointError: what holds it changed or is damaged.
+            OSError: its file cannot be read any more.
         """
 
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from hodograph.checkpoints.checkpoint import Checkpoint
-from hodograph.checkpoints.reference import PARTS, open_checkpoint
+from hodograph.checkpoints.reference import MOST_STEP, PARTS, open_checkpoint
 from hodograph.errors import SettingsError
 
-STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?(\d+)$")
+STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?([0-9]{1,15})$")
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ def step_of(checkpoint: Checkpoint) -> int | None:
 
 
 def _increasing(opened: Sequence[Checkpoint], steps: Sequence[int]) -> tuple[int, ...]:
+    if min(steps) < 0 or max(steps) > MOST_STEP:
+        raise SettingsError(f"--steps: {min(steps)} to {max(steps)} are not steps of a training.")
     for index, (before, after) in enumerate(pairwise(steps)):
         if after <= before:
             raise SettingsError(

@@ -58,7 +58,7 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     summary = measurement.summary
     checkpoints = summary["checkpoints"]
     for warning in summary["warnings"]:
-        console.print(f"warning: {warning}", markup=False, style="yellow", soft_wrap=True)
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     first_step, last_step = checkpoints[0]["step"], checkpoints[-1]["step"]
     first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
     for end in (c for c in checkpoints if c["step"] == last_step):

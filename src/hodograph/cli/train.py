@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.progress import Progress
 
+from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
 from hodograph.recipes import load_recipe
 
@@ -32,7 +32,7 @@ def train(recipe: Path, /, *overrides: Overrides, out: Path | None = None) -> No
     folder = out or Path("runs") / settings.name
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(settings.name, total=settings.steps)
         run = train_recipe(

@@ -15,6 +15,7 @@ from hodograph.matrices.update import Update
 from hodograph.tables.columns import TOP_ENERGIES
 
 SIXTEEN_BITS = {"bfloat16", "float16"}
+NOISE_SHARE = 0.2  # of ‖D‖²_F; from here a stable rank is up to this much off
 
 
 def stable_rank(sigma_R: Float[Tensor, " R"]) -> float:
@@ -67,16 +68,25 @@ def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> 
     spacing = ulp(update.tuned_MN, storage).square().mean()
     if update.base_rounded:
         spacing = spacing + ulp(update.base_MN, storage).square().mean()
-    edge = float((spacing / 12).sqrt()) * (math.sqrt(rows) + math.sqrt(cols))
+    std = float((spacing / 12).sqrt())
+    edge = std * (math.sqrt(rows) + math.sqrt(cols))
+    share = rows * cols * (std / float(sigma_R.norm())) ** 2
     return {
         "noise_floor": edge,
+        "noise_share": share,
         "resolved_rank": int((sigma_R > edge).sum()),
-        "reliability": reliability(storage, density),
+        "reliability": reliability(storage, density, share),
     }
 
 
-def reliability(storage: str, density: float) -> str:
-    """How far a spectrum seen in this storage can be trusted, from the share that is visible."""
-    if storage not in SIXTEEN_BITS or density >= 0.5:
+def reliability(storage: str, density: float, noise_share: float) -> str:
+    """How far a spectrum seen in this storage can be trusted.
+
+    Rounding adds its energy to ‖D‖²_F and little to sigma_1², so the stable rank is too high by at
+    most about `noise_share`; where few entries are visible even that cannot be told.
+    """
+    if storage not in SIXTEEN_BITS:
         return "ok"
-    return "caution" if density >= 0.15 else "poor"
+    if density < 0.15:
+        return "poor"
+    return "caution" if density < 0.5 or noise_share > NOISE_SHARE else "ok"

@@ -57,7 +57,7 @@ def _rule(
 
 
 _PROJECTIONS = {name: name for name in LINEAR}
-_LAYER = r"(?:layers|layer|h|blocks)\.(?P<layer>\d+)\."
+_LAYER = r"(?:layers|layer|h|blocks)\.(?P<layer>[0-9]{1,6})\."
 _RULES = (
     _rule(_LAYER + r"(?:self_attn|attention)\.(?P<key>[qkvo]_proj)", _PROJECTIONS),
     _rule(
@@ -83,11 +83,11 @@ _RULES = (
         _LAYER + r"mlp\.(?:shared_experts?\.)?(?P<key>gate_proj|up_proj|down_proj)", _PROJECTIONS
     ),
     _rule(
-        _LAYER + r"mlp\.experts\.(?P<expert>\d+)\.(?P<key>gate_proj|up_proj|down_proj)",
+        _LAYER + r"mlp\.experts\.(?P<expert>[0-9]{1,6})\.(?P<key>gate_proj|up_proj|down_proj)",
         _PROJECTIONS,
     ),
     _rule(
-        _LAYER + r"block_sparse_moe\.experts\.(?P<expert>\d+)\.(?P<key>w[123])",
+        _LAYER + r"block_sparse_moe\.experts\.(?P<expert>[0-9]{1,6})\.(?P<key>w[123])",
         {"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj"},
     ),
     _rule(_LAYER + r"attn\.(?P<key>c_attn)", {"c_attn": "c_attn"}, "thirds", transposed=True),

@@ -80,8 +80,8 @@ def _groups(name: str, rows: int, role: Role, config: dict[str, Any]) -> int:
     """Groups of rows that a fused tensor repeats its parts in: heads for GPT-NeoX, else one."""
     if role.fusion != "heads":
         return 1
-    heads = config.get("num_attention_heads")
-    if not heads or rows % (3 * heads):
+    heads = _language(config).get("num_attention_heads")
+    if not isinstance(heads, int) or heads < 1 or rows % (3 * heads):
         raise CheckpointError(
             f"{name}: {rows} fused rows cannot be split into q, k and v by head.\n"
             "  config.json beside the weights must name num_attention_heads."
@@ -93,17 +93,34 @@ def _parts(name: str, rows: int, role: Role, config: dict[str, Any]) -> list[tup
     if role.fusion == "none":
         return [(role.module, rows)]
     if role.fusion in ("thirds", "heads"):
+        _require_parts(name, rows, 3)
         return [(module, rows // 3) for module in ("q_proj", "k_proj", "v_proj")]
     if role.fusion == "gate_up":
+        _require_parts(name, rows, 2)
         return [(module, rows // 2) for module in ("gate_proj", "up_proj")]
     return _qkv_parts(name, rows, config)
 
 
+def _language(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a multimodal model's language model; else the whole."""
+    inner = config.get("text_config")
+    return inner if isinstance(inner, dict) else config
+
+
+def _require_parts(name: str, rows: int, parts: int) -> None:
+    if rows % parts:
+        raise CheckpointError(
+            f"{name}: {rows} fused rows are not {parts} equal parts.\n"
+            "  Measure the others with --scope attention, or export the model unfused."
+        )
+
+
 def _qkv_parts(name: str, rows: int, config: dict[str, Any]) -> list[tuple[str, int]]:
-    config = config.get("text_config") or config  # of a multimodal model's language model
+    config = _language(config)
     heads = config.get("num_attention_heads")
     kv_heads = config.get("num_key_value_heads") or heads
-    if not heads or not kv_heads or rows % (heads + 2 * kv_heads):
+    known = isinstance(heads, int) and isinstance(kv_heads, int) and min(heads, kv_heads) > 0
+    if not known or rows % (heads + 2 * kv_heads):
         raise CheckpointError(
             f"{name}: {rows} fused rows cannot be split into q, k and v.\n"
             "  config.json beside the weights must name num_attention_heads and"

@@ -1,14 +1,14 @@
 """A recipe: everything that decides what a training run computes."""
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.models import Model, PathModel
 from hodograph.recipes.objectives import Objective, OpdObjective, SftObjective
 from hodograph.recipes.schedule import Batch, Optimizer
-from hodograph.recipes.section import Section
+from hodograph.recipes.section import Name, Section, Seed
 from hodograph.recipes.tasks import ChainMixtureTask, Fraction, Task
 
 Steps = tuple[NonNegativeInt, ...]
@@ -53,8 +53,8 @@ class Recipe(Section):
     Two runs of equal recipes on one machine with one thread count give equal bytes.
     """
 
-    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")]
-    seed: NonNegativeInt = 0
+    name: Name
+    seed: Seed = 0
     steps: PositiveInt
     student: Model
     teacher: PathModel | None = None

@@ -376,6 +376,7 @@ def _spectrum() -> list[Column]:
         ]
     columns += [
         column("noise_floor", "weight", "std of the storage rounding error x (sqrt m + sqrt n)"),
+        column("noise_share", "", "energy of that rounding error over ‖D‖²_F"),
         Column(
             "resolved_rank",
             pa.int64(),
@@ -388,7 +389,7 @@ def _spectrum() -> list[Column]:
             "reliability",
             pa.string(),
             "",
-            "of a spectrum seen in 16 bits: ok, caution (under 50 % visible), poor (under 15 %)",
+            "in 16 bits: caution if noise_share > 0.2 or under 50 % visible, poor under 15 %",
             OURS,
             "spectrum",
         ),

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import zipfile
 
@@ -46,7 +47,7 @@ def test_shards_are_those_of_the_index(tmp_path, layered):
     (tmp_path / "pytorch_model-1.bin").unlink()
     refused(tmp_path, "1 of 6 shards", "pytorch_model-1.bin")
     index.write_text(json.dumps({"weight_map": {"w": "../../elsewhere.bin"}}))
-    refused(tmp_path, "../../elsewhere.bin", "no file beside it")
+    refused(tmp_path, "../../elsewhere.bin", "no file name in this folder")
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "module"])
@@ -67,16 +68,18 @@ def test_parameters_and_views_are_read_as_the_model_has_them(tmp_path):
 
 
 def test_weights_stay_on_disk(tmp_path):
-    torch.save({"w": torch.zeros(4, 4)}, tmp_path / "model.pt")
-    checkpoint = open_checkpoint(tmp_path / "model.pt")
+    file = tmp_path / "model.pt"
+    torch.save({"w": torch.zeros(4, 4)}, file)
+    checkpoint = pickle.loads(pickle.dumps(open_checkpoint(file)))
     assert checkpoint.read("w").sum() == 0
-    clone = pickle.loads(pickle.dumps(checkpoint))
-    content = (tmp_path / "model.pt").read_bytes()
-    at = content.index(b"\0" * 64)  # the storage
-    with (tmp_path / "model.pt").open("r+b") as file:
-        file.seek(at)
-        file.write(torch.ones(4, 4).numpy().tobytes())
-    assert clone.read("w").sum() == 16
+    times = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(file.read_bytes().index(b"\0" * 64))  # the storage
+        opened.write(torch.ones(4, 4).numpy().tobytes())
+    with pytest.raises(CheckpointError, match="not the file that was opened"):
+        checkpoint.read("w")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert checkpoint.read("w").sum() == 16
 
 
 class Opens:

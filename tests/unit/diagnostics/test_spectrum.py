@@ -88,13 +88,39 @@ def test_a_strong_direction_stands_above_the_edge():
 
 
 @pytest.mark.parametrize(
-    ("storage", "density", "word"),
+    ("storage", "density", "noise_share", "word"),
     [
-        ("float32", 0.01, "ok"),
-        ("bfloat16", 0.5, "ok"),
-        ("bfloat16", 0.49, "caution"),
-        ("bfloat16", 0.14, "poor"),
+        ("float32", 0.01, 9.0, "ok"),
+        ("bfloat16", 0.5, 0.2, "ok"),
+        ("bfloat16", 0.9, 0.21, "caution"),
+        ("bfloat16", 0.49, 0.0, "caution"),
+        ("bfloat16", 0.14, 0.0, "poor"),
     ],
 )
-def test_reliability(storage, density, word):
-    assert reliability(storage, density) == word
+def test_reliability(storage, density, noise_share, word):
+    assert reliability(storage, density, noise_share) == word
+
+
+def test_noise_share_is_the_energy_of_real_rounding_over_that_of_the_update():
+    generator = torch.Generator().manual_seed(2)
+    base = to_bfloat16(1 + torch.rand(96, 64, generator=generator))
+    update = Update(base, base + 0.02 * torch.randn(96, 64, generator=generator), "float32")
+    seen = update.in_bfloat16()
+    noise = (seen.difference_MN - update.difference_MN).square().sum()
+    sigma = factor(seen.difference_MN, 1).sigma_R
+    expected = float(noise / seen.difference_MN.square().sum())
+    assert resolution(seen, sigma, density=1.0)["noise_share"] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 8, 32])
+@pytest.mark.parametrize("size", [2.0**-e for e in range(5, 12)])
+def test_a_stable_rank_that_rounding_moved_by_a_fifth_is_flagged(rank, size):
+    generator = torch.Generator().manual_seed(rank)
+    base = to_bfloat16(0.02 * torch.randn(128, 96, generator=generator))
+    step = torch.randn(128, rank, generator=generator) @ torch.randn(rank, 96, generator=generator)
+    update = Update(base, base + size * base.norm() * step / step.norm(), "float32")
+    seen = update.in_bfloat16()
+    true, shown = (factor(one.difference_MN, 1).sigma_R for one in (update, seen))
+    density = float((seen.difference_MN != 0).double().mean())
+    off = abs(stable_rank(shown) / stable_rank(true) - 1)
+    assert off <= 0.2 or resolution(seen, shown, density)["reliability"] != "ok"
