@@ -14,7 +14,7 @@ from hodograph.engine.pairs import compare_parameter
 from hodograph.engine.settings import PairSettings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
-from hodograph.measurement import dtypes_of, fingerprint_of, versions
+from hodograph.measurement import dtypes_of, fingerprint_of, place_of, versions
 from hodograph.tables.pair_summary import summarise_pairs
 from hodograph.tables.pairs import RUNS
 from hodograph.tables.store import PAIRS, MeasurementFolder, MemoryParts, table_of, to_frame
@@ -118,7 +118,7 @@ def _head(
 
 
 def _described(checkpoint: Checkpoint) -> dict[str, str]:
-    return {"path": str(checkpoint.path), "dtype": dtypes_of(checkpoint)}
+    return place_of(checkpoint) | {"dtype": dtypes_of(checkpoint)}
 
 
 def _warnings(

@@ -148,13 +148,13 @@ def _summary(
     settings: Settings,
     matrices: pd.DataFrame,
 ) -> dict[str, Any]:
-    paths = dict(zip(trajectory.steps, (str(c.path) for c in trajectory.tuned), strict=True))
+    places = dict(zip(trajectory.steps, map(place_of, trajectory.tuned), strict=True))
     checkpoints = summarise(matrices, settings.seed)
     return {
         "hodograph": version("hodograph"),
         "scope": settings.scope,
         "base": {
-            "path": str(trajectory.base.path),
+            **place_of(trajectory.base),
             "digest": trajectory.base.digest(),
             "dtype": dtypes_of(trajectory.base),
         },
@@ -166,7 +166,7 @@ def _summary(
         "settings": settings.printed(),
         "versions": versions(),
         "lock": lock_of(matrices, settings.lock, settings.seed),
-        "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
+        "checkpoints": [places[entry["step"]] | entry for entry in checkpoints],
     }
 
 
@@ -188,6 +188,12 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
             count = int((group["nonfinite"] > 0).sum())
             found.append(f"Step {step}: {count} rows hold NaN or infinity and have no spectrum.")
     return found
+
+
+def place_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a checkpoint lies, and the commit on the hub that it is."""
+    hub = {} if checkpoint.hub is None else {"hub": str(checkpoint.hub)}
+    return {"path": str(checkpoint.path)} | hub
 
 
 def dtypes_of(checkpoint: Checkpoint) -> str:
@@ -217,6 +223,8 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
 
 
 def _identity(checkpoint: Checkpoint) -> list[Any]:
+    if checkpoint.hub is not None:
+        return [str(checkpoint.hub)]
     stats = [(str(file.resolve()), file.stat()) for file in sorted(checkpoint.files)]
     sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
     return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]

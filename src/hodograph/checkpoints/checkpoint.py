@@ -9,6 +9,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from hodograph.checkpoints.names import HubName
 from hodograph.checkpoints.product import Product
 from hodograph.checkpoints.source import Factored, Source, TensorHeader
 from hodograph.errors import CheckpointError
@@ -32,7 +33,9 @@ class Checkpoint:
         source: reads the tensors, whatever format they are in.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
-        stamps: size, time and inode of each file when it was opened.
+        stamps: size, time and inode of each file when it was opened; none of what is still to be
+            downloaded.
+        hub: the model and commit on the hub, where it comes from there.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class Checkpoint:
     config: dict[str, Any]
     training: dict[str, Any]
     stamps: dict[Path, Stamp]
+    hub: HubName | None = None
 
     @property
     def headers(self) -> dict[str, TensorHeader]:
@@ -60,7 +64,7 @@ class Checkpoint:
         file = self.headers[name].file
         try:
             tensor = self.source.read(name)
-            if stamp_of(file) != self.stamps[file]:
+            if stamp_of(file) != self.stamps.get(file, stamp_of(file)):
                 raise OSError("it is not the file that was opened")
         except OSError as error:
             raise CheckpointError(

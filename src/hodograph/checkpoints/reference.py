@@ -1,12 +1,14 @@
 """From the path a user names to an opened checkpoint, or one clear reason why not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
 from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, stamp_of
 from hodograph.checkpoints.experts import unstacked
+from hodograph.checkpoints.names import HubName, hub_name
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
 from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
 from hodograph.checkpoints.safetensors_files import open_safetensors, safetensors_in
@@ -48,7 +50,8 @@ def open_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpo
     """Open weights from their headers alone.
 
     Args:
-        path: a file or folder of one of the formats that docs/formats.md lists.
+        path: a file or folder of one of the formats that docs/formats.md lists, or
+            `hf://org/name@revision`.
         base: what an adapter changes; needed for adapters only.
 
     Raises:
@@ -73,9 +76,9 @@ def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Check
     Raises:
         CheckpointError: as `open_checkpoint`, but for quantised weights.
     """
-    path = Path(path)
+    name, path = hub_name(str(path)), Path(path)
     try:
-        return _stored(path, base)
+        return _stored(path, base) if name is None else _from_hub(name, base)
     except OSError as error:
         raise CheckpointError(
             f"{error.filename or path}: cannot be read ({error.strerror}).\n"
@@ -102,8 +105,22 @@ def _stored(path: Path, base: Checkpoint | None) -> Checkpoint:
     return _checkpoint(path, unstacked(source, config), config, folder)
 
 
+def _from_hub(name: HubName, base: Checkpoint | None) -> Checkpoint:
+    try:
+        from hodograph.checkpoints.hub import fetch
+    except ImportError as error:
+        raise CheckpointError(
+            f"{name}: reading from the hub needs the extra hub.\n  pip install 'hodograph[hub]'"
+        ) from error
+    pinned, folder, source = fetch(name)
+    if source is None:
+        return replace(_stored(folder, base), hub=pinned)
+    config = read_json(folder / "config.json")
+    return replace(_checkpoint(folder, unstacked(source, config), config, folder), hub=pinned)
+
+
 def _checkpoint(path: Path, source: Source, config: dict[str, Any], folder: Path) -> Checkpoint:
-    stamps = {file: stamp_of(file) for file in source.files}
+    stamps = {file: stamp_of(file) for file in source.files if file.exists()}
     return Checkpoint(path, source, config, _training(folder / STEP_FILE), stamps)
 
 

@@ -11,7 +11,23 @@ def indexed(index: Path) -> list[Path]:
     """The shards that an index file names, each once.
 
     Raises:
-        CheckpointError: no weight_map, a shard outside the folder, or one that is missing.
+        CheckpointError: as `shard_names`, or a shard that is missing.
+    """
+    names = shard_names(index)
+    missing = [name for name in names if not (index.parent / name).exists()]
+    if missing:
+        raise CheckpointError(
+            f"{index.parent}: {len(missing)} of {len(names)} shards named in {index.name} are"
+            f" missing: {', '.join(missing[:5])}.\n  Finish the download, or copy them there."
+        )
+    return [index.parent / name for name in names]
+
+
+def shard_names(index: Path) -> list[str]:
+    """The file names of shards that an index names, each once.
+
+    Raises:
+        CheckpointError: no weight_map, or a name that is no file beside the index.
     """
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
@@ -21,14 +37,7 @@ def indexed(index: Path) -> list[Path]:
             f"{index}: names a shard {outside[0]!r}, which is no file name in this folder.\n"
             "  Download the index again, from a source you trust."
         )
-    names = sorted(set(weight_map.values()))
-    missing = [name for name in names if not (index.parent / name).exists()]
-    if missing:
-        raise CheckpointError(
-            f"{index.parent}: {len(missing)} of {len(names)} shards named in {index.name} are"
-            f" missing: {', '.join(missing[:5])}.\n  Finish the download, or copy them there."
-        )
-    return [index.parent / name for name in names]
+    return sorted(set(weight_map.values()))
 
 
 def read_json(path: Path) -> dict[str, Any]:

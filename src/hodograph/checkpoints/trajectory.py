@@ -72,6 +72,9 @@ def step_of(checkpoint: Checkpoint) -> int | None:
     recorded = checkpoint.training.get("step")
     if isinstance(recorded, int):
         return recorded
+    if checkpoint.hub is not None:
+        match = STEP_NAME.search(checkpoint.hub.revision)
+        return int(match.group(1)) if match else None
     path = checkpoint.path.resolve()
     folder = path if path.is_dir() else path.parent
     match = STEP_NAME.search(folder.parent.name if folder.name in PARTS else folder.name)
