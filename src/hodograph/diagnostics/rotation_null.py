@@ -24,7 +24,7 @@ from torch import Tensor
 from hodograph.linalg.factors import Factors
 from hodograph.linalg.gram import singular_values
 
-DRAWS = 4
+DRAWS = 2
 LARGEST_MEAN = 30.0  # degrees; beyond, subspaces are so mixed that the first order fails
 
 

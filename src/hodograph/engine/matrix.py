@@ -123,9 +123,11 @@ class MatrixPath:
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
-        previous_MN = update.base_MN if self._previous_MN is None else self._previous_MN
-        step_MN = (update.tuned_MN - previous_MN).double()
-        step_norm = float(torch.linalg.vector_norm(step_MN))
+        if self._previous_MN is None:
+            step_MN, step_norm = update.difference_MN, update.norm
+        else:
+            step_MN = (update.tuned_MN - self._previous_MN).double()
+            step_norm = float(torch.linalg.vector_norm(step_MN))
         self._length += step_norm
         columns: Row = {"path_length": self._length}
         if self._length > 0:

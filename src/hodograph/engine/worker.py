@@ -21,6 +21,7 @@ from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.precision import all_entries_finite
 from hodograph.matrices.unfuse import Block
 from hodograph.matrices.update import Update, storage_name, stored_update
 
@@ -99,7 +100,7 @@ def _ends(
 ) -> dict[str, Ahead]:
     """What looks ahead to W_T, by storage; nothing where W_T is W_1 or is not finite."""
     end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
-    if len(trajectory.tuned) == 1 or not bool(torch.isfinite(end_MN).all()):
+    if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
     updates = _storages(stored_update(base_MN, end_MN), settings)
     return {one.storage: Ahead(settings, one.tuned_MN, one.storage) for one in updates}
@@ -107,7 +108,7 @@ def _ends(
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
     """W0's factors, or None where no spectrum is asked for or possible."""
-    if not block.spectral or not bool(torch.isfinite(base_MN).all()):
+    if not block.spectral or not all_entries_finite(base_MN):
         return None
     k = principal_size(block.rows, block.cols, settings.angle_k)
     return factor(base_MN.float(), max(k, settings.mask_rank, 64), exact=settings.exact)
@@ -170,7 +171,7 @@ def refuse_nonfinite(
     """
     if nonfinite == "skip":
         return
-    in_base = not bool(torch.isfinite(base_MN).all())
+    in_base = not all_entries_finite(base_MN)
     where = "the base" if in_base else checkpoint.path
     raise CheckpointError(
         f"{parameter.name}: NaN or infinite weights in {where}.\n"

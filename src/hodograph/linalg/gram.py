@@ -62,7 +62,7 @@ def by_gram(
     asked = found.near_RK.shape[1]
     kept = int((found.lambda_R[:asked] > RESOLVED * found.error_R[:asked]).sum())
     near_RK, sigma_K = found.near_RK[:, :kept], sigma_R[:kept]
-    far_LK = (short_RL.T @ near_RK) / sigma_K
+    far_LK = (near_RK.T @ short_RL).T / sigma_K  # the order of factors that BLAS is fast at
     residual_K = torch.linalg.vector_norm(short_RL @ far_LK - near_RK * sigma_K, dim=0)
     wide = len(short_RL) == matrix_MN.shape[0]
     u_MK, v_NK = (near_RK, far_LK) if wide else (far_LK, near_RK)
