@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
+from hodograph.engine.devices import check_device, kind_of
 from hodograph.engine.local import Progress, run
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
@@ -69,19 +70,22 @@ def measure(
             that the same call goes on after an interruption and a finished one returns at once.
         settings: all settings at once; or name single ones, as in `scope="attention"`.
         workers: processes, one thread each; the numbers are bitwise the same for any number. With
-            more than one, call this below `if __name__ == "__main__":` in a script.
+            more than one, call this below `if __name__ == "__main__":` in a script. With
+            device="cuda" at most one a CUDA device.
         on_progress: called with entries done, entries in all, and the parameter in work.
         **changed: fields of Settings.
 
     Raises:
         CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
         PairingError: the checkpoints do not hold the same parameters.
-        SettingsError: steps are unknown or not increasing, or a setting is out of range.
+        SettingsError: steps are unknown or not increasing, a setting is out of range, or the
+            device is not there.
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
     if workers < 1:
         raise SettingsError(f"workers is {workers}; it must be at least 1.")
+    check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
@@ -93,7 +97,7 @@ def measure(
             return Measurement(matrices, summary)
     work = partial(measure_parameter, trajectory=trajectory, settings=settings)
     parts = folder or MemoryParts()
-    rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
+    rows = run(parameters, work, settings.accepts, parts, on_progress, workers, settings.device)
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
     summary = _summary(trajectory, parameters, skipped, settings, matrices)
@@ -117,6 +121,7 @@ def plan_measurement(
         CheckpointError, PairingError, SettingsError: as `measure` would.
     """
     settings = settings or Settings()
+    check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
@@ -157,7 +162,7 @@ def _summary(
         "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
-        "versions": versions(),
+        "versions": versions() | {"device": kind_of(settings.device)},
         "lock": lock_of(matrices, settings.lock, settings.seed),
         "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
     }
@@ -199,6 +204,8 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
     del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    if "device" in asked:
+        asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
     described = {
         "settings": asked,
         "steps": trajectory.steps,

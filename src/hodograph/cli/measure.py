@@ -1,6 +1,5 @@
 """`hodograph measure`: checkpoints in, table, summary and page out."""
 
-import os
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
+from hodograph.engine.devices import most_workers
 from hodograph.engine.settings import Nonfinite, Only, Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
@@ -43,6 +43,7 @@ def measure(
     mask_rank: int = 64,
     permutations: int = 4,
     exact: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "cpu",
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
@@ -68,8 +69,8 @@ def measure(
     plan
         Print what would be read, needed and taken, and run nothing.
     workers
-        Processes, one thread each; by default one a core where the plan exceeds 20 seconds. The
-        numbers are bitwise the same for any number.
+        Processes, one thread each; by default one a core, or one a CUDA device, where the plan
+        exceeds 20 seconds. The numbers are bitwise the same for any number.
     steps
         Optimizer step of each TUNED, separated by commas.
     scope
@@ -88,6 +89,8 @@ def measure(
         Draws of the within-matrix permutation null.
     exact
         Factor every matrix by a full SVD, the reference, several times slower.
+    device
+        Where matrices are factored: cpu, cuda (every GPU, one process each), or cuda:1.
     seed
         Seed of the permutations and of the bootstrap over layers.
     unpaired
@@ -107,12 +110,12 @@ def measure(
     """
     settings = Settings(
         scope=scope, only=only, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
-        permutations=permutations, exact=exact, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
-        learning_rate=lr,
+        permutations=permutations, exact=exact, device=device, seed=seed, unpaired=unpaired,
+        nonfinite=nonfinite, learning_rate=lr,
         lock=LockThresholds(lock_capture, lock_share, lock_after, lock_noise, lock_energy),
     )  # fmt: skip
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
-    ahead = plan_measurement(base, tuned, **asked, workers=workers or os.cpu_count() or 1)
+    ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
     if plan:
         print_plan(Console(), ahead)
         return

@@ -73,8 +73,8 @@ def permutation_null(
 ) -> dict[str, Any]:
     """Sparsity and overlaps after permuting D within the matrix: size kept, place forgotten.
 
-    The entries are put on a circle in a random order, and every draw turns D against W0 by a random
-    distance: the draws are elements of a random cyclic group of permutations (docs/design/nulls.md).
+    The entries are put on a circle in a random order, and every draw turns D against W0 by a
+    random distance: the draws are elements of a random cyclic group (docs/design/nulls.md).
 
     Exact where D is stored in float32 or wider; an update already rounded to 16 bits must not be
     permuted, since its sizes carry the exponents of the places they came from.

@@ -1,5 +1,6 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, get_args
 
@@ -9,6 +10,7 @@ from hodograph.tables.lock import LockThresholds
 
 Nonfinite = Literal["error", "skip"]
 Only = Literal["everything", "sparsity"]
+DEVICE = r"cpu|cuda(:\d+)?"
 
 
 CHOICES = {
@@ -32,6 +34,7 @@ class Settings:
         similarity_k: K of Sim_K.
         permutations: draws of the within-matrix permutation null.
         exact: factor every matrix by a full SVD, the reference.
+        device: where matrices are factored and subspaces compared: "cpu", "cuda" or "cuda:1".
         seed: of the permutations and the bootstrap.
         unpaired: "error" or "skip" tensors that are not in every checkpoint.
         nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
@@ -47,6 +50,7 @@ class Settings:
     similarity_k: int = 16
     permutations: int = 4
     exact: bool = False
+    device: str = "cpu"
     seed: int = 0
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"
@@ -57,6 +61,8 @@ class Settings:
         _check(self, "angle_k", "mask_rank", "similarity_k", "permutations")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
+        if not re.fullmatch(DEVICE, self.device):
+            raise SettingsError(f"device is {self.device!r}; it is cpu, cuda or, say, cuda:1.")
 
     def accepts(self, nonfinite: int) -> bool:
         """Whether rows with this many NaN or infinite weights may stand in the result."""

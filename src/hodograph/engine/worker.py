@@ -89,7 +89,7 @@ def _measure_block(
                     ends.get(update.storage),
                 )
                 paths[update.storage] = path
-            path.add(update, dict(seen))
+            path.add(update.on(torch.device(settings.device)), dict(seen))
     for path in paths.values():
         rows += path.rows()
     return [_with_displacement(row, trajectory, settings) for row in rows]
@@ -103,7 +103,10 @@ def _ends(
     if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
     updates = _storages(stored_update(base_MN, end_MN), settings)
-    return {one.storage: Ahead(settings, one.tuned_MN, one.storage) for one in updates}
+    return {
+        one.storage: Ahead(settings, one.tuned_MN.to(settings.device), one.storage)
+        for one in updates
+    }
 
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
@@ -111,7 +114,8 @@ def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | Non
     if not block.spectral or not all_entries_finite(base_MN):
         return None
     k = principal_size(block.rows, block.cols, settings.angle_k)
-    return factor(base_MN.float(), max(k, settings.mask_rank, 64), exact=settings.exact)
+    moved_MN = base_MN.to(settings.device).float()
+    return factor(moved_MN, max(k, settings.mask_rank, 64), exact=settings.exact)
 
 
 def _factors_as(
@@ -120,7 +124,7 @@ def _factors_as(
     """W0's factors in the update's storage; those at hand where it did not round W0."""
     if factors is None or torch.equal(update.base_MN, base_MN.float()):
         return factors
-    return factor(update.base_MN, factors.kept, exact=settings.exact)
+    return factor(update.base_MN.to(settings.device), factors.kept, exact=settings.exact)
 
 
 def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks | None:

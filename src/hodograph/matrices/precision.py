@@ -15,7 +15,7 @@ def to_bfloat16(weights: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def on_bfloat16_grid(weights: Float[Tensor, "..."]) -> bool:
-    """Whether every entry, finite, is a bfloat16 number already: the lower half of its bits is 0."""
+    """Whether every entry is a bfloat16 number already: the lower half of its bits is zero."""
     return not bool((_bits(weights) & 0xFFFF).any())
 
 

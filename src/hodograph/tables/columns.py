@@ -86,7 +86,12 @@ def _certificate() -> list[Column]:
         return Column(name, kind, unit, formula, OURS, "certificate")
 
     return [
-        column("method", pa.string(), "", "gram (one tridiagonalisation), svd, or gram+svd"),
+        column(
+            "method",
+            pa.string(),
+            "",
+            "gram (on the CPU), eigh (on a GPU), svd; joined by +",
+        ),
         column(
             "certificate_angles",
             pa.float64(),
