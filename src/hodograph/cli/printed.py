@@ -81,8 +81,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         ("matrices", f"{plan.matrices}"),
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", f"{plan.workers}"),
+        ("factoring on", plan.device),
         ("time, estimated", f"{plan.seconds:.0f} s"),
-        ("memory a worker, estimated", f"{decimal(plan.memory)} and 0.4 GB for the libraries"),
+        ("memory a worker, estimated", _memory(plan)),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -92,6 +93,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+
+
+def _memory(plan: Plan) -> str:
+    if plan.device == "cpu":
+        return f"{decimal(plan.memory)} and 0.4 GB for the libraries"
+    return f"{decimal(plan.memory)} on the device"
 
 
 def lock_line(entry: dict[str, Any]) -> str:
