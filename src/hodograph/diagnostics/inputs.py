@@ -146,20 +146,16 @@ def beside_inputs(
         v_NK: its leading right singular vectors, as many as it has up to K.
     """
     size = min(null.size, v_NK.shape[1])
-    draws, energy = range(len(null.v_DNK)), float(difference_MN.square().sum())
-    drawn = [similarity(null.u_NK[:, :size], v_NK[:, :size]) for v_NK in null.v_DNK]
-    similar_DD = torch.tensor(
-        [
-            [similarity(null.v_DNK[i, :, :size], null.v_DNK[j, :, :size]) for j in draws]
-            for i in draws
-        ]
-    )
+    u_NK, v_DNK = null.u_NK[:, :size], null.v_DNK[:, :, :size]
+    drawn_D = torch.einsum("nk,dnl->dkl", u_NK, v_DNK).square().sum((1, 2)) / size
+    similar_DD = torch.einsum("dnk,enl->dekl", v_DNK, v_DNK).square().sum((2, 3)) / size
     sim, error = _between(similar_DD)
+    inside = float((difference_MN @ null.u_NK).square().sum())
     return {
-        "input_overlap16": similarity(null.u_NK[:, :size], v_NK[:, :size]),
+        "input_overlap16": similarity(u_NK, v_NK[:, :size]),
         "input_overlap16_chance": size / null.cols,
-        "input_overlap16_null": sum(drawn) / len(drawn),
-        "input_energy16": float((difference_MN @ null.u_NK).square().sum()) / energy,
+        "input_overlap16_null": float(drawn_D.mean()),
+        "input_energy16": inside / float(difference_MN.square().sum()),
         "input_energy16_chance": null.size / null.cols,
         "input_energy16_null": float(null.energy_K[-1]),
         "sim16_input_null": sim,

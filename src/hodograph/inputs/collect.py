@@ -230,7 +230,8 @@ def _with_drift(null: InputNull, end_NK: Tensor | None) -> InputNull:
     if end_NK is None:
         return null
     size = min(null.size, end_NK.shape[1])
-    return replace(null, drift=1 - similarity(null.u_NK[:, :size], end_NK[:, :size]))
+    alike = similarity(null.u_NK[:, :size], end_NK[:, :size])
+    return replace(null, drift=max(0.0, 1 - alike))
 
 
 def _names(unit: Parameter) -> list[str]:

@@ -10,6 +10,8 @@ import torch
 from hodograph.errors import CheckpointError, SettingsError
 from hodograph.matrices.naming import LINEAR, role_of
 
+TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -21,6 +23,11 @@ def open_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
         CheckpointError: there is none.
         SettingsError: transformers is not installed.
     """
+    if not any(file for name in TOKENIZER_FILES for file in folder.glob(name)):
+        raise CheckpointError(  # transformers would make an empty one up
+            f"{folder}: there is no tokenizer beside the model, and --inputs needs it.\n"
+            "  Copy the tokenizer's files of its base there."
+        )
     return _from_folder("AutoTokenizer", folder, "tokenizer")
 
 

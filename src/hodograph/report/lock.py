@@ -35,7 +35,7 @@ def _row(storage: str, lock: Lock) -> list[Cell]:
     return [
         Cell(seen_in(storage), header=True, words=True),
         Cell(lock.verdict, words=True),
-        Cell(lock.reason, words=True),
+        _reason(lock.reason),
         absent("no matrix is decided") if lock.share is None else Cell(percent(lock.share)),
         _interval(lock),
         _explained(lock),
@@ -44,6 +44,11 @@ def _row(storage: str, lock: Lock) -> list[Cell]:
         if lock.stable_rank_band is None
         else Cell(significant(lock.stable_rank_band)),
     ]
+
+
+def _reason(reason: str) -> Cell:
+    first, *others = reason.split("; ")
+    return Cell(first, below=tuple(others), words=True)
 
 
 def _explained(lock: Lock) -> Cell:

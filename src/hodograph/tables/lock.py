@@ -173,9 +173,9 @@ def _with_inputs(
     if inputs is None:
         return "locked", f"{reason}; whether their inputs explain it was not examined"
     reason += (
-        f"; a random update with the same inputs explains {inputs['explained']} of them:"
-        f" it captures {inputs['random']:.2f} of the rest and {inputs['null']:.2f} of another such"
-        f" update, the early update {inputs['early']:.2f}"
+        f"; a random update with the same inputs explains {inputs['explained']} of them"
+        f"; it captures {inputs['random']:.2f} of the rest, and {inputs['null']:.2f} of another"
+        f" such update; the early update captures {inputs['early']:.2f}"
     )
     least = inputs["share"] if inputs["low"] is None else inputs["low"]
     if least >= thresholds.share:
