@@ -107,7 +107,9 @@ def test_looks_at_the_inputs_of_each_runs_own_prompts(whole):
         summary = json.loads((whole / "seed_0" / arm / "measurement" / "summary.json").read_text())
         assert (summary["inputs"]["kind"], summary["inputs"]["without"]) == (kind, {})
         assert 0 < summary["inputs"]["tokens"] <= 4096
-        assert tables(whole)[arm].to_pandas()["input_energy16"].notna().all()
+        rows = tables(whole)[arm].to_pandas()
+        assert (rows["input_energy16"].notna() == (rows["update_norm"] > 0)).all()
+        assert rows["input_energy16"].notna().any()
 
 
 def test_running_again_trains_nothing(whole, file):

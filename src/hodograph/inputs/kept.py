@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class KeptInputs:
 
     def store(self, parameter: str, module: str, null: InputNull) -> None:
         """Keep the null of one matrix."""
-        tensors = {name: value for name, value in asdict(null).items() if name != DRIFT}
+        names = [one.name for one in fields(null) if one.name != DRIFT]
+        tensors: dict[str, Tensor] = {name: getattr(null, name) for name in names}
         if null.drift is not None:
             tensors[DRIFT] = torch.tensor(null.drift, dtype=torch.float64)
         self._write(self._file(NULLS, f"{parameter}\0{module}"), tensors)

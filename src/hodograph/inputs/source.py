@@ -53,8 +53,8 @@ class Source:
 
     def digest(self) -> str:
         """SHA-256 of the texts and of how they are answered, in hexadecimal."""
-        said = [self.kind, [asdict(text) for text in self.texts]]
-        said.append(asdict(self.sampling) if self.sampling else None)
+        sampling = asdict(self.sampling) if self.sampling else None
+        said = (self.kind, [asdict(text) for text in self.texts], sampling)
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -141,7 +141,7 @@ def _parsed(line: str, where: str) -> Text:
 def _answer(entry: dict[str, Any]) -> str | None:
     """The completion of a prompt, as a string or as one message."""
     completion = entry.get("completion")
-    if _is_text(completion) and not isinstance(completion, str):
+    if isinstance(completion, list) and _is_text(completion):
         return completion[-1]["content"]
     return completion if isinstance(completion, str) else None
 

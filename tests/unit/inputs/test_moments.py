@@ -61,8 +61,8 @@ def test_moments_are_those_of_the_inputs(name):
 
     found = second_moments(body, sites, batches(), count)
     assert calls == len(batches()) == 2
+    heard = []
     for site, moment_NN in found.items():
-        heard = []
         for module in site.modules:
             layer = body.get_submodule(module)
             handle = layer.register_forward_hook(
