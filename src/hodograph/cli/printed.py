@@ -40,6 +40,8 @@ LINES = (
     Line("stable_rank", "stable rank", None, 1, ".2f"),
     Line("hill_11", "Hill, k = 11", None, 1, ".2f"),
     Line("sim16_end", "Sim_16, first to last", "sim16_chance", 1, ".2f"),
+    Line("input_overlap16", "overlap with inputs", "input_overlap16_null", 1, ".2f"),
+    Line("input_energy16", "energy in inputs, %", "input_energy16_null", 100, ".1f"),
 )  # fmt: skip
 
 
@@ -66,6 +68,8 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
+        if summary["inputs"]:
+            console.print(inputs_line(summary["inputs"]), highlight=False, soft_wrap=True)
         for storage, entry in summary["lock"].items():
             console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
@@ -111,6 +115,16 @@ def lock_line(entry: dict[str, Any]) -> str:
         line += f"; median t* step {entry['step']:g}"
         line += f"; stable rank from there max / min {entry['stable_rank_band']:.2f}"
     return line
+
+
+def inputs_line(inputs: dict[str, Any]) -> str:
+    """Which texts the layers were shown."""
+    cut = f", {inputs['cut']} cut" if inputs["cut"] else ""
+    without = f"; {len(inputs['without'])} parameters without" if inputs["without"] else ""
+    return (
+        f"inputs: {inputs['kind']} of {inputs['source']}, {inputs['texts']} texts{cut},"
+        f" {inputs['tokens']} tokens{without}; their nulls are random updates with these inputs"
+    )
 
 
 def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:

@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, get_args
 
+from hodograph.diagnostics.inputs import LEAST_DRAWS
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.tables.lock import LockThresholds
@@ -40,6 +41,8 @@ class Settings:
         nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
         learning_rate: constant learning rate of the run, where no checkpoint records its own.
         lock: constants of the lock's verdict.
+        input_tokens: most tokens whose inputs are looked at, where inputs are.
+        input_draws: random updates with these inputs.
     """
 
     scope: Scope = "linear"
@@ -56,9 +59,15 @@ class Settings:
     nonfinite: Nonfinite = "error"
     learning_rate: float | None = None
     lock: LockThresholds = field(default_factory=LockThresholds)
+    input_tokens: int = 4096
+    input_draws: int = 4
 
     def __post_init__(self) -> None:
-        _check(self, "angle_k", "mask_rank", "similarity_k", "permutations")
+        _check(self, "angle_k", "mask_rank", "similarity_k", "permutations", "input_tokens")
+        if self.input_draws < LEAST_DRAWS:
+            raise SettingsError(
+                f"input_draws is {self.input_draws}; it must be at least {LEAST_DRAWS}."
+            )
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
         if not re.fullmatch(DEVICE, self.device):
