@@ -1,13 +1,13 @@
 """Put a recipe's parts together: task, models, trainer and recorder."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from trl import SFTTrainer
 
-from hodograph.recipes import Evaluation, OpdObjective, Recipe, RlvrObjective
+from hodograph.recipes import Evaluation, Recipe
 from hodograph.tasks import Task, open_task
+from hodograph.training.composition import composition
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
 from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.folder import RunFolder
@@ -88,15 +88,8 @@ def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Train
         train_dataset=prompt_dataset(examples),
         reward_funcs=reward_functions(recipe, parts.task, examples, ends),
         processing_class=parts.tokenizer,
-        **_composition(recipe, parts),
+        **composition(recipe, parts.task, parts.tokenizer, parts.teacher, examples),
     )
-
-
-def _composition(recipe: Recipe, parts: Parts) -> dict[str, Any]:
-    if isinstance(recipe.objective, OpdObjective):
-        return {"alpha": 1.0, "teacher": parts.teacher}
-    assert isinstance(recipe.objective, RlvrObjective)
-    return {"alpha": 0.0, "zero_variance": recipe.objective.zero_variance}
 
 
 def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
