@@ -25,7 +25,7 @@ from hodograph.recipes.schedule import (
     Optimizer,
     Schedule,
 )
-from hodograph.recipes.selection import PositionSelection, Selection
+from hodograph.recipes.selection import PositionSelection, RankedSelection, Selection
 from hodograph.recipes.tasks import ChainMixtureTask, ChainTask, ReasoningGymTask, Task
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "PathModel",
     "PositionSelection",
     "Qwen3Model",
+    "RankedSelection",
     "ReasoningGymTask",
     "Recipe",
     "RlvrObjective",
