@@ -96,6 +96,19 @@ class MixObjective(_Rewarded):
         coefficient = self.opd_kl_coef or 0.0
         return coefficient / (1 + coefficient)
 
+    @property
+    def notice(self) -> str | None:
+        """What a conversion from ``opd_kl_coef`` means, in words; None without one."""
+        if self.opd_kl_coef is None:
+            return None
+        scale = 1 + self.opd_kl_coef
+        return (
+            f"opd_kl_coef {self.opd_kl_coef:g} is trained as alpha {self.teacher_weight:.4g}:"
+            f" A - c r is {scale:g} times that mix.\n"
+            f"  Steps of the same size need max_grad_norm and AdamW's eps divided by {scale:g}"
+            f" (SGD would need {scale:g} times the learning rate)."
+        )
+
 
 OnPolicyObjective = OpdObjective | RlvrObjective | MixObjective
 Objective = Annotated[SftObjective | OnPolicyObjective, Field(discriminator="type")]

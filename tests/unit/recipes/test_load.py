@@ -195,6 +195,9 @@ def test_slimes_coefficient_is_converted_to_alpha(coefficient: float, alpha: flo
     recipe = tiny_recipe({"objective": objective} | TEACHER)
     assert recipe.objective.teacher_weight == alpha
     assert recipe.as_json()["objective"]["opd_kl_coef"] == coefficient
+    assert f"trained as alpha {alpha:g}: A - c r is {1 + coefficient:g} times" in str(
+        recipe.objective.notice
+    )
 
 
 def test_paths_are_resolved_for_models_and_rollouts_only() -> None:
