@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hodograph.errors import SettingsError
 from hodograph.recipes import Recipe, merged
 from hodograph.training import train
 from hodograph.training.assembly import build_trainer, open_parts
@@ -180,3 +181,8 @@ def test_given_completions_are_what_is_trained_on(tmp_path: Path, teacher: dict[
     )
     assert answered == [row["completion"] for row in rows[8:]]  # of the second step
     assert trainer.state.log_history[0]["rollout/teacher"] == 1
+
+    path.write_text("")
+    with pytest.raises(SettingsError, match="0 completions are left of the prompt"):
+        train(given, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -85,7 +85,7 @@ class MixObjective(_Rewarded):
     @model_validator(mode="after")
     def _one_weight(self) -> "MixObjective":
         if (self.alpha is None) == (self.opd_kl_coef is None):
-            raise ValueError("objective.type 'mix' takes alpha, or opd_kl_coef instead of it")
+            raise ValueError("type 'mix' takes alpha, or opd_kl_coef instead of it")
         return self
 
     @property

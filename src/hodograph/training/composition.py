@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from hodograph.recipes import (
     FileRollout,
@@ -23,31 +23,38 @@ from hodograph.training.interventions.rollout import RolloutSource, SampledRollo
 from hodograph.training.interventions.selection import TokenSelection
 
 
-def composition(
-    recipe: Recipe,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    teacher: PreTrainedModel | None,
-    examples: list[Example],
-) -> dict[str, Any]:
-    """Return what an on-policy recipe sets of the trainer; what it leaves out stays off.
-
-    Raises:
-        SettingsError: a file of completions cannot be read, or does not fit the prompts.
-    """
+def composition(recipe: Recipe, task: Task, examples: list[Example]) -> dict[str, Any]:
+    """Return what an on-policy recipe sets of the trainer; what it leaves out stays off."""
     objective = recipe.objective
     assert not isinstance(objective, SftObjective)
-    options: dict[str, Any] = {"alpha": objective.teacher_weight, "teacher": teacher}
+    options: dict[str, Any] = {"alpha": objective.teacher_weight}
     if isinstance(objective, OpdObjective):
         options |= _kl(recipe, objective)
     else:
         options |= _rewarded(recipe, objective, task, examples)
     if recipe.selection is not None:
         options["selection"] = TokenSelection(recipe.selection, recipe.seed)
-    if not isinstance(recipe.rollout, StudentRollout):
-        options["rollout"] = _rollout(recipe, tokenizer, examples)
-        options["true_ratio"] = recipe.rollout.behaviour == "teacher"
+    options["true_ratio"] = getattr(recipe.rollout, "behaviour", "student") == "teacher"
     return options
+
+
+def open_rollout(
+    recipe: Recipe, task: Task, tokenizer: PreTrainedTokenizerBase
+) -> RolloutSource | None:
+    """Return who answers the prompts, or None for the student.
+
+    Raises:
+        SettingsError: a file of completions cannot be read, or does not fit the prompts.
+    """
+    source, group_size = recipe.rollout, recipe.batch.group_size
+    if isinstance(source, StudentRollout):
+        return None
+    if isinstance(source, FileRollout):
+        examples = task.training(recipe.seed, recipe.steps * recipe.batch.prompts)
+        longest = recipe.sampling.max_completion_length
+        return read_rollout(Path(source.path), examples, tokenizer, group_size, longest)
+    share = source.teacher_share if isinstance(source, MixtureRollout) else 1.0
+    return SampledRollout(share, group_size, recipe.seed)
 
 
 def _kl(recipe: Recipe, objective: OpdObjective) -> dict[str, Any]:
@@ -69,14 +76,3 @@ def _rewarded(
     if isinstance(objective, MixObjective):
         options["normalise"] = objective.normalise == "batch"
     return options
-
-
-def _rollout(
-    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, examples: list[Example]
-) -> RolloutSource:
-    source, group_size = recipe.rollout, recipe.batch.group_size
-    if isinstance(source, FileRollout):
-        longest = recipe.sampling.max_completion_length
-        return read_rollout(Path(source.path), examples, tokenizer, group_size, longest)
-    share = source.teacher_share if isinstance(source, MixtureRollout) else 1.0
-    return SampledRollout(share, group_size, recipe.seed)

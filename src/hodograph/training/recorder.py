@@ -28,6 +28,7 @@ METRICS = {  # TRL's names, and ours
     "learning_rate": "lr",
     "grad_norm": "grad_norm",
     "opd/reverse_kl": "opd/reverse_kl",
+    "opd/forward_kl": "opd/forward_kl",
     "opd/divergence": "opd/divergence",
     "mix/opd_rms": "mix/opd_rms",
     "mix/reward_rms": "mix/reward_rms",

@@ -236,7 +236,7 @@ class OnPolicyTrainer(GRPOTrainer):
         outcome_B = inputs["advantages"]
         if gap_BT is None:
             return token_advantages(outcome_B, None, mask_BT, self._alpha)
-        self._tally.add("opd/reverse_kl", gap_BT, mask_BT)
+        self._note_gap(inputs, gap_BT, mask_BT)
         if self._full_kl is not None:  # its divergence is added to the loss
             return torch.zeros_like(mask_BT)
         if self._normalise:
@@ -246,6 +246,13 @@ class OnPolicyTrainer(GRPOTrainer):
             self._tally.add("mix/opd_rms", (self._alpha * gap_BT).square(), mask_BT)
             self._tally.add("mix/reward_rms", outcome_BT.square(), mask_BT)
         return token_advantages(outcome_B, gap_BT, mask_BT, self._alpha)
+
+    def _note_gap(self, inputs: Batch, gap_BT: Tensor, mask_BT: Tensor) -> None:
+        """Over the student's own tokens r estimates KL(student || teacher), else -r the other."""
+        theirs_B = inputs.get("by_teacher", torch.zeros_like(mask_BT[:, 0])).float()
+        theirs_BT = theirs_B[:, None] * mask_BT
+        self._tally.add("opd/reverse_kl", gap_BT, mask_BT - theirs_BT)
+        self._tally.add("opd/forward_kl", -gap_BT, theirs_BT)
 
     def _weights(
         self, inputs: Batch, scores: Scores, gap_BT: Tensor | None, mask_BT: Tensor
