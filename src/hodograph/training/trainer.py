@@ -17,19 +17,16 @@ from hodograph.errors import SettingsError
 from hodograph.training.interventions.divergence import FullKl, Scores
 from hodograph.training.interventions.resampling import Resampling
 from hodograph.training.interventions.rollout import Draw, Role, RolloutSource, TokenIds
-from hodograph.training.interventions.selection import TokenScores, TokenSelection
+from hodograph.training.interventions.selection import TokenSelection
 from hodograph.training.models import require_float32_masters
 from hodograph.training.objectives import (
     averaged,
     inverse_rms,
-    log_ratio,
     masked_outcomes,
-    token_advantages,
     varied_groups,
 )
-from hodograph.training.tally import Tally
+from hodograph.training.signal import Batch, SignalRule, gap
 
-Batch = dict[str, Any]
 AGGREGATIONS = {"dapo": "token-mean", "grpo": "seq-mean-token-mean"}  # by TRL's loss_type
 
 
@@ -81,7 +78,7 @@ class OnPolicyTrainer(GRPOTrainer):
         require_float32_masters(self.model_wrapped)
         group_size: Any = self.num_generations  # an int by now; declared optional
         self._group_size = int(group_size)
-        self._alpha = alpha
+        self._rule = SignalRule(alpha, normalise, full_kl is not None, selection, true_ratio)
         self._teacher: Any = None if teacher is None else self._prepared(teacher)
         self._normalise = normalise
         self._full_kl = full_kl
@@ -89,12 +86,10 @@ class OnPolicyTrainer(GRPOTrainer):
         self._resampling = resampling
         self._selection = selection
         self._rollout = rollout
-        self._true_ratio = true_ratio
         self._draw = Draw(0, 0, 0, [])
         self._drawn: dict[str, Tensor] = {}
         self._scores: Scores | None = None
         self._signal = False
-        self._tally = Tally()
 
     def training_step(
         self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | None
@@ -111,7 +106,7 @@ class OnPolicyTrainer(GRPOTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means over the step's tokens to TRL's metrics."""
-        for name, mean in self._tally.drain().items():
+        for name, mean in self._rule.tally.drain().items():
             self._metrics["train"][name].append(mean)
         super().log(logs, start_time)
 
@@ -176,25 +171,19 @@ class OnPolicyTrainer(GRPOTrainer):
             outcome_BT = batch["advantages"][:, None].expand_as(mask_BT)
             batch["advantages"] = batch["advantages"] * inverse_rms(outcome_BT, mask_BT)
             with torch.no_grad():
-                gap_BT = self._gap(self._score(self.model, batch), mask_BT)
+                gap_BT = gap(self._score(self.model, batch), mask_BT)
             batch["gap_scale"] = inverse_rms(gap_BT, mask_BT)
 
     # A micro-batch: scored once, its advantages set, TRL's loss.
 
     def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
-        scores, mask_BT = self._score(model, inputs), inputs["completion_mask"].float()
-        gap_BT = self._gap(scores, mask_BT)
-        weights_BT = self._weights(inputs, scores, gap_BT, mask_BT)
-        signal = {"advantages": self._advantages(inputs, gap_BT, mask_BT) * weights_BT}
-        self._signal |= self._full_kl is not None or bool(signal["advantages"].any())
-        if self._true_ratio:
-            theirs_BT: Any = scores.teacher_logps_BT
-            own_BT, by_teacher_B1 = scores.logps_BT.detach(), inputs["by_teacher"][:, None]
-            signal["old_per_token_logps"] = torch.where(by_teacher_B1, theirs_BT, own_BT)
+        scores = self._score(model, inputs)
+        signal = self._rule.of(inputs, scores)
+        self._signal |= self._full_kl is not None or bool(signal.loss_inputs["advantages"].any())
         self._scores = scores
-        loss = super()._compute_loss(model, inputs | signal)
+        loss = super()._compute_loss(model, inputs | signal.loss_inputs)
         if scores.divergence_BT is not None:
-            loss = loss + self._averaged(scores.divergence_BT * weights_BT, mask_BT, inputs)
+            loss = loss + self._averaged(scores.divergence_BT * signal.weights_BT, inputs)
         return loss
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
@@ -227,60 +216,12 @@ class OnPolicyTrainer(GRPOTrainer):
             compute_aux_loss=with_entropy and self.aux_loss_enabled,
         )
 
-    def _gap(self, scores: Scores, mask_BT: Tensor) -> Any:
-        if scores.teacher_logps_BT is None:
-            return None
-        return log_ratio(scores.logps_BT.detach(), scores.teacher_logps_BT, mask_BT)
-
-    def _advantages(self, inputs: Batch, gap_BT: Tensor | None, mask_BT: Tensor) -> Tensor:
-        outcome_B = inputs["advantages"]
-        if gap_BT is None:
-            return token_advantages(outcome_B, None, mask_BT, self._alpha)
-        self._note_gap(inputs, gap_BT, mask_BT)
-        if self._full_kl is not None:  # its divergence is added to the loss
-            return torch.zeros_like(mask_BT)
-        if self._normalise:
-            gap_BT = gap_BT * inputs["gap_scale"]
-        if 0 < self._alpha < 1:
-            outcome_BT = (1 - self._alpha) * outcome_B[:, None].expand_as(mask_BT)
-            self._tally.add("mix/opd_rms", (self._alpha * gap_BT).square(), mask_BT)
-            self._tally.add("mix/reward_rms", outcome_BT.square(), mask_BT)
-        return token_advantages(outcome_B, gap_BT, mask_BT, self._alpha)
-
-    def _note_gap(self, inputs: Batch, gap_BT: Tensor, mask_BT: Tensor) -> None:
-        """Over the student's own tokens r estimates KL(student || teacher), else -r the other."""
-        theirs_B = inputs.get("by_teacher", torch.zeros_like(mask_BT[:, 0])).float()
-        theirs_BT = theirs_B[:, None] * mask_BT
-        self._tally.add("opd/reverse_kl", gap_BT, mask_BT - theirs_BT)
-        self._tally.add("opd/forward_kl", -gap_BT, theirs_BT)
-
-    def _weights(
-        self, inputs: Batch, scores: Scores, gap_BT: Tensor | None, mask_BT: Tensor
-    ) -> Any:
-        if "by_teacher" in inputs:
-            theirs_B = inputs["by_teacher"].float()
-            self._tally.add("rollout/teacher", theirs_B, torch.ones_like(theirs_B))
-        if self._selection is None:
-            return 1.0
-        ranked = TokenScores(gap_BT, scores.entropy_BT.detach(), inputs["lots"])
-        weights_BT = self._selection.weights(ranked, mask_BT)
-        kept_BT = (weights_BT > 0).float()
-        self._tally.add("selection/kept", kept_BT, mask_BT)
-        if gap_BT is not None:
-            self._tally.add("selection/gap", gap_BT, kept_BT)
-        return weights_BT
-
-    def _averaged(self, terms_BT: Tensor, mask_BT: Tensor, inputs: Batch) -> Tensor:
+    def _averaged(self, divergence_BT: Tensor, inputs: Batch) -> Tensor:
+        mask_BT = inputs["completion_mask"].float()
+        self._rule.tally.add("opd/divergence", divergence_BT.detach(), mask_BT)
         micro_batches: Any = self.current_gradient_accumulation_steps
-        mean = averaged(
-            terms_BT,
-            mask_BT,
-            AGGREGATIONS[self.loss_type],
-            inputs["num_items_in_batch"],
-            micro_batches,
-        )
-        self._metrics["train"]["opd/divergence"].append(mean.item() * micro_batches)
-        return mean
+        aggregation, tokens = AGGREGATIONS[self.loss_type], inputs["num_items_in_batch"]
+        return averaged(divergence_BT, mask_BT, aggregation, tokens, micro_batches)
 
     @contextmanager
     def _acting(self, role: Role) -> Iterator[None]:
