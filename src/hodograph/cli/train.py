@@ -33,6 +33,8 @@ def train(recipe: Path, /, *overrides: Overrides, out: Path | None = None) -> No
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
 
     console = Console(stderr=True)
+    if notice := getattr(settings.objective, "notice", None):
+        console.print(notice, soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(settings.name, total=settings.steps)
         run = train_recipe(

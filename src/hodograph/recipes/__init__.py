@@ -8,8 +8,16 @@ from hodograph.recipes.load import (
     resolve_paths,
 )
 from hodograph.recipes.models import Model, PathModel, Qwen3Model
-from hodograph.recipes.objectives import Objective, OpdObjective, RlvrObjective, SftObjective
+from hodograph.recipes.objectives import (
+    MixObjective,
+    Objective,
+    OnPolicyObjective,
+    OpdObjective,
+    RlvrObjective,
+    SftObjective,
+)
 from hodograph.recipes.recipe import Evaluation, Recipe, Sampling, Save, Stop
+from hodograph.recipes.rollout import FileRollout, MixtureRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import (
     Batch,
     ConstantSchedule,
@@ -17,6 +25,7 @@ from hodograph.recipes.schedule import (
     Optimizer,
     Schedule,
 )
+from hodograph.recipes.selection import PositionSelection, RankedSelection, Selection
 from hodograph.recipes.tasks import ChainMixtureTask, ChainTask, ReasoningGymTask, Task
 
 __all__ = [
@@ -26,20 +35,29 @@ __all__ = [
     "ConstantSchedule",
     "CosineSchedule",
     "Evaluation",
+    "FileRollout",
+    "MixObjective",
+    "MixtureRollout",
     "Model",
     "Objective",
+    "OnPolicyObjective",
     "OpdObjective",
     "Optimizer",
     "PathModel",
+    "PositionSelection",
     "Qwen3Model",
+    "RankedSelection",
     "ReasoningGymTask",
     "Recipe",
     "RlvrObjective",
+    "Rollout",
     "Sampling",
     "Save",
     "Schedule",
+    "Selection",
     "SftObjective",
     "Stop",
+    "StudentRollout",
     "Task",
     "first_difference",
     "load_recipe",
