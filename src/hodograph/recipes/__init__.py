@@ -7,7 +7,7 @@ from hodograph.recipes.load import (
     parse_recipe,
     resolve_paths,
 )
-from hodograph.recipes.models import Model, PathModel, Qwen3Model
+from hodograph.recipes.models import HubModel, Model, PathModel, Qwen3Model, StoredModel
 from hodograph.recipes.objectives import (
     MixObjective,
     Objective,
@@ -36,6 +36,7 @@ __all__ = [
     "CosineSchedule",
     "Evaluation",
     "FileRollout",
+    "HubModel",
     "MixObjective",
     "MixtureRollout",
     "Model",
@@ -57,6 +58,7 @@ __all__ = [
     "Selection",
     "SftObjective",
     "Stop",
+    "StoredModel",
     "StudentRollout",
     "Task",
     "first_difference",

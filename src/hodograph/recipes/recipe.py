@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hodograph.recipes.models import Model, PathModel
+from hodograph.recipes.models import Model, StoredModel
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
 from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import Batch, Optimizer
@@ -59,7 +59,7 @@ class Recipe(Section):
     seed: NonNegativeInt = 0
     steps: PositiveInt
     student: Model
-    teacher: PathModel | None = None
+    teacher: StoredModel | None = None
     """Who scores the tokens, or samples them."""
     objective: Objective
     task: Task

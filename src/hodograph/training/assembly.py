@@ -44,7 +44,7 @@ def open_parts(recipe: Recipe) -> Parts:
     teacher = None
     if recipe.teacher is not None:
         theirs = open_tokenizer(recipe.teacher)
-        require_shared_vocabulary(tokenizer, theirs, recipe.teacher.path)
+        require_shared_vocabulary(tokenizer, theirs, recipe.teacher.place)
         teacher = open_model(recipe.teacher, recipe.seed)
     rollout = open_rollout(recipe, task, tokenizer)
     return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher, rollout)

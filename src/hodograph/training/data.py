@@ -1,6 +1,7 @@
 """Hand a task's examples to TRL's trainers, and its verifier as a reward function."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,6 +27,16 @@ def demonstration_dataset(examples: list[Example], tokenizer: PreTrainedTokenize
         return _tokenized(examples, tokenizer)
     answers = [[{"role": "assistant", "content": e.demonstration}] for e in examples]
     return Dataset.from_dict({"prompt": [e.prompt for e in examples], "completion": answers})
+
+
+def token_lengths(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
+    """Return the tokens of the longest prompt and of the longest demonstration."""
+    encode: Any = tokenizer
+    prompts: list[Any] = [example.prompt for example in examples]
+    if not isinstance(prompts[0], str):
+        encode = partial(tokenizer.apply_chat_template, add_generation_prompt=True)
+    answers = _ids(tokenizer, [example.demonstration for example in examples])
+    return max(map(len, encode(prompts)["input_ids"])), max(map(len, answers))
 
 
 def prompt_dataset(examples: list[Example]) -> Dataset:
