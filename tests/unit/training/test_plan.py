@@ -27,12 +27,13 @@ def without_weights(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     return {"type": "path", "path": str(folder)}
 
 
-def opd(student: dict[str, Any], teacher: dict[str, Any], **batch: int) -> Any:
+def opd(student: dict[str, Any], teacher: dict[str, Any], rollout: Any = None, **batch: int) -> Any:
     tree = {
         "name": "planned", "steps": 10, "student": student, "teacher": teacher,
         "objective": {"type": "opd"}, "task": {"type": "chain"}, "optimizer": {"lr": 1e-6},
         "batch": {"prompts": 2, "group_size": 2} | batch,
         "sampling": {"max_completion_length": COMPLETION},
+        "rollout": rollout or {"type": "student"},
     }  # fmt: skip
     return parse_recipe(tree, "the test")
 
@@ -61,6 +62,15 @@ def test_operations_and_cache_are_those_written_out_by_hand(tmp_path: Path) -> N
     assert plan.flops["training"] == 3 * forward
     assert plan.memory["cache of sampling"] == 2 * 3 * 2 * 16 * tokens * 4
     assert plan.seconds > 0
+
+
+def test_a_teacher_that_answers_does_the_sampling(tmp_path: Path) -> None:
+    large = {"vocab_size": 24, "num_hidden_layers": 2}
+    small = without_weights(tmp_path / "student", QWEN3_0_6B | large | {"hidden_size": 32})
+    teacher = without_weights(tmp_path / "teacher", QWEN3_0_6B | large | {"hidden_size": 64})
+    plan = plan_training(opd(small, teacher, rollout={"type": "teacher"}))
+    assert plan.flops["sampling"] == plan.flops["scoring by the teacher"]
+    assert plan.flops["sampling"] > plan.flops["training"] / 3
 
 
 def test_micro_batches_divide_the_activations_and_not_the_work(tmp_path: Path) -> None:
