@@ -75,7 +75,7 @@ class OnPolicyTrainer(GRPOTrainer):
             )
         if teacher is None and (alpha > 0 or full_kl is not None or true_ratio):
             raise SettingsError(
-                f"a teacher is needed: alpha is {alpha:g}, full KL or a true ratio may be asked for."
+                f"a teacher is needed: alpha is {alpha:g}, or full KL or a true ratio is set."
             )
         require_float32_masters(self.model_wrapped)
         group_size: Any = self.num_generations  # an int by now; declared optional
