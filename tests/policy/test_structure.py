@@ -27,7 +27,8 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "report": {"errors", "atomic", "statistics", "tables"},
     "recipes": {"errors"},
     "tasks": {"errors", "recipes"},
-    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints"},
+    "monitor": {"errors", "atomic", "matrices", "linalg", "diagnostics", "tables"},
+    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints", "monitor"},
     "studies": {
         "errors",
         "atomic",

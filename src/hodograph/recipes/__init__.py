@@ -8,6 +8,7 @@ from hodograph.recipes.load import (
     resolve_paths,
 )
 from hodograph.recipes.models import Model, PathModel, Qwen3Model
+from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import Objective, OpdObjective, RlvrObjective, SftObjective
 from hodograph.recipes.recipe import Evaluation, Recipe, Sampling, Save, Stop
 from hodograph.recipes.schedule import (
@@ -27,6 +28,7 @@ __all__ = [
     "CosineSchedule",
     "Evaluation",
     "Model",
+    "Monitoring",
     "Objective",
     "OpdObjective",
     "Optimizer",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.models import Model, PathModel
+from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import Objective, OpdObjective, SftObjective
 from hodograph.recipes.schedule import Batch, Optimizer
 from hodograph.recipes.section import Section
@@ -67,6 +68,7 @@ class Recipe(Section):
     save: Save = Save()
     evaluation: Evaluation | None = None
     stop: Stop | None = None
+    monitor: Monitoring | None = None
 
     @model_validator(mode="after")
     def _teacher_iff_opd(self) -> "Recipe":
@@ -95,7 +97,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _steps_within_run(self) -> "Recipe":
-        listed = (*self.save.steps, *(self.evaluation.steps if self.evaluation else ()))
+        sections = (self.save, self.evaluation, self.monitor)
+        listed = [step for section in sections if section for step in section.steps]
         beyond = sorted({step for step in listed if step > self.steps})
         if beyond:
             raise ValueError(f"steps {beyond} are listed, but the run ends at step {self.steps}")

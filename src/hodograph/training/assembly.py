@@ -6,6 +6,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from trl import SFTTrainer
 
+from hodograph.monitor import Monitor
 from hodograph.recipes import Evaluation, OpdObjective, Recipe, RlvrObjective
 from hodograph.tasks import Task, open_task
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
@@ -67,6 +68,16 @@ def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnS
         guard=Guard(_examiner(recipe, parts, watch), stop) if stop and watch else None,
         report=on_step,
     )
+
+
+def build_monitor(recipe: Recipe, folder: RunFolder) -> Monitor | None:
+    """Return the callback that looks at the weights, if the recipe asks for it.
+
+    It must be added before the recorder, which marks a saved state as whole.
+    """
+    if recipe.monitor is None:
+        return None
+    return Monitor(**recipe.monitor.model_dump(), folder=folder.state / "monitor")
 
 
 def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
