@@ -18,7 +18,13 @@ from hodograph.recipes.schedule import (
     Optimizer,
     Schedule,
 )
-from hodograph.recipes.tasks import ChainMixtureTask, ChainTask, ReasoningGymTask, Task
+from hodograph.recipes.tasks import (
+    ChainMixtureTask,
+    ChainTask,
+    DatasetTask,
+    ReasoningGymTask,
+    Task,
+)
 
 __all__ = [
     "Batch",
@@ -26,6 +32,7 @@ __all__ = [
     "ChainTask",
     "ConstantSchedule",
     "CosineSchedule",
+    "DatasetTask",
     "Evaluation",
     "Model",
     "Monitoring",

@@ -58,12 +58,12 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 
 def resolve_paths(tree: Mapping[str, Any], folder: Path) -> Tree:
-    """Return `tree` with the student's and teacher's folders made absolute, from `folder`."""
+    """Return `tree` with the paths of student, teacher and task made absolute, from `folder`."""
     out = dict(tree)
-    for role in ("student", "teacher"):
-        model = out.get(role)
-        if isinstance(model, Mapping) and isinstance(model.get("path"), str):
-            out[role] = {**model, "path": str((folder / model["path"]).resolve())}
+    for section in ("student", "teacher", "task"):
+        table = out.get(section)
+        if isinstance(table, Mapping) and isinstance(table.get("path"), str):
+            out[section] = {**table, "path": str((folder / table["path"]).resolve())}
     return out
 
 

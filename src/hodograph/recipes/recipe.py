@@ -38,6 +38,18 @@ class Evaluation(Section):
     seed: int = 7
     batch: PositiveInt = 512
     """Prompts answered at a time."""
+    samples: PositiveInt = 1
+    """Answers sampled to each prompt, for avg@k and pass@k."""
+    pass_at: tuple[PositiveInt, ...] = ()
+    """Each k of pass@k, at most ``samples``; by default ``samples`` itself."""
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> "Evaluation":
+        if max(self.pass_at, default=0) > self.samples:
+            raise ValueError(
+                f"pass_at {max(self.pass_at)} needs as many samples, not {self.samples}"
+            )
+        return self
 
 
 class Stop(Section):

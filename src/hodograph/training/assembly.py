@@ -119,4 +119,6 @@ def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
         max_completion_length=recipe.sampling.max_completion_length,
         seed=evaluation.seed,
         batch=evaluation.batch,
+        samples=evaluation.samples,
+        pass_at=evaluation.pass_at or (evaluation.samples,),
     )

@@ -142,12 +142,14 @@ def test_merging_replaces_a_table_whose_type_changes() -> None:
     assert base == {"objective": {"type": "rlvr", "reward": "random"}, "batch": {"prompts": 2}}
 
 
-def test_paths_are_resolved_for_student_and_teacher_only() -> None:
+def test_paths_are_resolved_for_student_teacher_and_task_only() -> None:
     tree = {"student": {"path": "a"}, "teacher": {"path": "/b"}, "task": {"path": "c"}}
+    tree["save"] = {"path": "d"}
     assert resolve_paths(tree, Path("/runs")) == {
         "student": {"path": "/runs/a"},
         "teacher": {"path": "/b"},
-        "task": {"path": "c"},
+        "task": {"path": "/runs/c"},
+        "save": {"path": "d"},
     }
 
 
