@@ -12,6 +12,7 @@ from hodograph.recipes import DatasetTask
 from hodograph.tasks.rows import Row, read_rows
 from hodograph.tasks.task import Completion, Example, Messages, stream_seed
 
+# Words, 3e2 and 1 000: as a formula, math-verify would take them for products.
 NOT_MATHS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}|\d[eE]|\d\s+\d")
 WHOLE = 1 << 63  # stream_seed is below it
 
@@ -77,15 +78,11 @@ class DatasetProblems:
         if index not in self._examples:
             row, names = self._rows[index], self._settings
             answer = str(row[names.answer])
-            key = _read(answer)
-            if not key:
-                raise SettingsError(
-                    f"{self._row(index + 1)}: math-verify reads no number or formula in the answer"
-                    f" {answer!r}.\n  The field {names.answer!r} must hold the final answer alone:"
-                    " 12, 1/2, 4.5, 2x+1, \\frac{1}{2}."
-                )
+            found = parse(answer if _delimited(answer) else f"${answer}$")
+            if all(isinstance(part, str) for part in found):
+                raise self._unreadable(index + 1, answer)
             shown = str(row[names.completion]) if self._demonstrated else answer
-            self._examples[index] = Example(self._prompt(row[names.prompt]), shown, key)
+            self._examples[index] = Example(self._prompt(row[names.prompt]), shown, found)
         return self._examples[index]
 
     def _prompt(self, prompt: Any) -> str | Messages:
@@ -105,6 +102,9 @@ class DatasetProblems:
                 )
             if row[name] is None or not str(row[name]).strip():
                 raise SettingsError(f"{where}: the field {name!r} is empty.")
+        answer = str(row[names.answer])
+        if NOT_MATHS.search(answer) and not _delimited(answer):
+            raise self._unreadable(number, answer)
         if not (isinstance(row[names.prompt], str) or (names.chat and _chat(row[names.prompt]))):
             kinds = "text, or a list of chat messages" if names.chat else "text"
             raise SettingsError(f"{where}: the field {names.prompt!r} is not {kinds}.")
@@ -114,21 +114,20 @@ class DatasetProblems:
                 "  Fill it everywhere, or name another field with task.completion."
             )
 
+    def _unreadable(self, number: int, answer: str) -> SettingsError:
+        return SettingsError(
+            f"{self._row(number)}: math-verify reads no number or formula in the answer {answer!r}.\n"
+            f"  The field {self._settings.answer!r} must hold the final answer alone: 12, 1/2, 4.5,"
+            " 2x+1, \\frac{1}{2}."
+        )
+
     def _row(self, number: int) -> str:
         return f"{self._settings.path}, row {number}"
 
 
-def _read(answer: str) -> list[Any]:
-    """What math-verify reads in an answer, taken as LaTeX; nothing where it holds words.
-
-    Without the dollar signs it would find the 2 in 2x; with them, it would take words for products
-    of letters, and 3e2 or 1 000 likewise.
-    """
-    delimited = "$" in answer or "\\boxed" in answer
-    if not delimited and NOT_MATHS.search(answer):
-        return []
-    found = parse(answer if delimited else f"${answer}$")
-    return found if any(not isinstance(part, str) for part in found) else []
+def _delimited(answer: str) -> bool:
+    """Whether an answer says itself where its formula is; others are taken as one whole."""
+    return "$" in answer or "\\boxed" in answer
 
 
 def _chat(prompt: Any) -> bool:

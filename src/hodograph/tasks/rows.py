@@ -77,7 +77,6 @@ def _saved(path: Path, split: str | None) -> list[Row]:
         return loaded.to_list()
     if split not in loaded:
         named = "it is not named" if split is None else f"there is no {split!r}"
-        raise SettingsError(
-            f"task.split: {named}; {path} has the splits {', '.join(map(str, loaded))}."
-        )
+        known = ", ".join(map(str, loaded))
+        raise SettingsError(f"task.split: {named}; {path} has the splits {known}.")
     return loaded[split].to_list()

@@ -38,6 +38,7 @@ def open_parts(recipe: Recipe) -> Parts:
         CheckpointError: a model cannot be read.
     """
     task = open_task(recipe.task)
+    _require_examples(recipe, task)
     tokenizer = open_tokenizer(recipe.student)
     teacher = None
     if recipe.teacher is not None:
@@ -45,6 +46,15 @@ def open_parts(recipe: Recipe) -> Parts:
         require_shared_vocabulary(tokenizer, theirs, recipe.teacher.path)
         teacher = open_model(recipe.teacher, recipe.seed)
     return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher)
+
+
+def _require_examples(recipe: Recipe, task: Task) -> None:
+    """Ask for what training will ask for: a task that lacks it must not leave a folder behind."""
+    task.training(recipe.seed, 1)
+    if recipe.evaluation is not None:
+        task.evaluation(recipe.evaluation.seed, recipe.evaluation.prompts)
+    if recipe.stop is not None:
+        task.evaluation(STOP_SEED, recipe.stop.prompts)
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
