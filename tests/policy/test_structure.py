@@ -27,6 +27,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "report": {"errors", "atomic", "statistics", "tables"},
     "recipes": {"errors"},
     "tasks": {"errors", "recipes"},
+    "watching": {"errors"},
     "monitor": {"errors", "atomic", "matrices", "linalg", "diagnostics", "tables"},
     "training": {"errors", "atomic", "recipes", "tasks", "checkpoints", "monitor"},
     "studies": {

@@ -116,9 +116,9 @@ class DatasetProblems:
 
     def _unreadable(self, number: int, answer: str) -> SettingsError:
         return SettingsError(
-            f"{self._row(number)}: math-verify reads no number or formula in the answer {answer!r}.\n"
-            f"  The field {self._settings.answer!r} must hold the final answer alone: 12, 1/2, 4.5,"
-            " 2x+1, \\frac{1}{2}."
+            f"{self._row(number)}: math-verify reads no number or formula in the answer"
+            f" {answer!r}.\n  The field {self._settings.answer!r} must hold the final answer alone:"
+            " 12, 1/2, 4.5, 2x+1, \\frac{1}{2}."
         )
 
     def _row(self, number: int) -> str:
