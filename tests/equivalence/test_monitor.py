@@ -1,6 +1,7 @@
 """What the monitor logs is what measuring the saved checkpoints gives."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hodograph import measure
 from planted.sft import plain_trainer, tiny_model
 
 STEPS = (2, 4, 6, 8, 10, 12)
+GUIDE = Path(__file__).parents[2] / "docs/guides/monitor.md"
 TOLERANCE = 1e-9  # the monitor factors increments for their singular values alone
 
 
@@ -71,6 +73,13 @@ def test_sizes_spectra_and_kappa(run: Path, logged: dict[int, dict[str, float]])
         for name in ("relative_norm", "kappa", "kappa_random_walk", "stable_rank"):
             assert logged[step][name] == pytest.approx(rows[name].mean(), rel=1e-14), name
     assert 0 < logged[2]["kappa"] < 1
+
+
+def test_every_value_is_explained_in_the_guide(logged: dict[int, dict[str, float]]) -> None:
+    guide = GUIDE.read_text().partition("## What is logged")[2].partition("\n## ")[0]
+    names = {re.sub(r"step_\d+", "step_S", name) for line in logged.values() for name in line}
+    assert len(names) == 11
+    assert [name for name in names - {"step"} if f"`{name}`" not in guide] == []
 
 
 def test_capture_is_that_of_measuring_the_early_the_last_and_this_checkpoint(

@@ -13,9 +13,9 @@ from hodograph.diagnostics.path import Spent
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope
 from hodograph.matrices.unfuse import Block
-from hodograph.monitor.figures import figures
 from hodograph.monitor.handler import calling_handler, log
 from hodograph.monitor.live import Layers, LiveParameter, live_parameters
+from hodograph.monitor.logged import logged
 from hodograph.monitor.memory import Memory
 from hodograph.monitor.walk import MatrixWalk, Row
 from hodograph.tables.lock import LockThresholds
@@ -77,7 +77,7 @@ class Monitor(TrainerCallback):
     ) -> None:
         """Keep W0, or take up what a resumed run left."""
         self._live = live_parameters(kwargs["model"], self._scope, self._layers)
-        self._memory = None
+        self._memory, self._groups = None, {}
         if not state.is_world_process_zero:
             return
         self._handler = calling_handler()
@@ -141,7 +141,7 @@ class Monitor(TrainerCallback):
                 row = memory.walks[_key(live, block)].add(step, base, last, now, spent)
                 rows.append(row | {"entries": now.numel()})
         memory.see(weights)
-        return figures(rows, memory.walks.values(), nonfinite)
+        return logged(rows, memory.walks.values(), nonfinite)
 
     def _spent(self, memory: Memory, live: LiveParameter) -> Spent:
         """What the optimizer spent on a matrix; unknown where it trains an adapter instead."""

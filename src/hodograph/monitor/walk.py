@@ -60,7 +60,7 @@ class MatrixWalk:
         early: subspace of D_s, by its step s.
         last: subspace of the update measured last, None where that was zero.
         last_step: step measured last.
-        last_noise: rounding energy of the weights measured last; W0 is never compared with.
+        last_noise: rounding energy of the weights measured last, 0 before the first.
         captured: capture of every counted increment, by the early step.
     """
 

@@ -16,7 +16,7 @@ from transformers import (
 
 from hodograph.atomic import write_json
 from hodograph.errors import SettingsError
-from hodograph.monitor.figures import PREFIX
+from hodograph.monitor.logged import PREFIX
 from hodograph.recipes import Recipe, Stop
 from hodograph.training.evaluation import Examiner
 from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json

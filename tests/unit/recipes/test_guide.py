@@ -10,6 +10,7 @@ SECTIONS = {"student", "teacher", "objective", "task", "batch", "optimizer", "sa
     "save",
     "evaluation",
     "stop",
+    "monitor",
 }
 
 

@@ -11,7 +11,7 @@ MEANS = ("relative_norm", "kappa", "kappa_random_walk", "stable_rank", "sim16_pr
 BY_STEP = ("sim16", "capture16")
 
 
-def figures(rows: Sequence[Row], walks: Iterable[MatrixWalk], nonfinite: int) -> dict[str, float]:
+def logged(rows: Sequence[Row], walks: Iterable[MatrixWalk], nonfinite: int) -> dict[str, float]:
     """Means over the matrices, where they have a value; sparsity is weighted by their entries.
 
     Args:
