@@ -58,12 +58,12 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 
 def resolve_paths(tree: Mapping[str, Any], folder: Path) -> Tree:
-    """Return `tree` with the paths of student, teacher and task made absolute, from `folder`."""
+    """Return `tree` with the paths of models, tasks and rollouts made absolute, from `folder`."""
     out = dict(tree)
-    for section in ("student", "teacher", "task"):
-        table = out.get(section)
-        if isinstance(table, Mapping) and isinstance(table.get("path"), str):
-            out[section] = {**table, "path": str((folder / table["path"]).resolve())}
+    for role in ("student", "teacher", "task", "rollout"):
+        section = out.get(role)
+        if isinstance(section, Mapping) and isinstance(section.get("path"), str):
+            out[role] = {**section, "path": str((folder / section["path"]).resolve())}
     return out
 
 

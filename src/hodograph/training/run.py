@@ -6,6 +6,7 @@ from pathlib import Path
 from hodograph.atomic import write_json
 from hodograph.checkpoints import open_checkpoint
 from hodograph.recipes import Recipe
+from hodograph.training.account import account
 from hodograph.training.assembly import (
     Parts,
     build_monitor,
@@ -69,9 +70,8 @@ def _run(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> No
 def _note_start(recipe: Recipe, folder: RunFolder) -> None:
     old = read_json(folder.provenance) if folder.provenance.exists() else {"started": []}
     started = [*old["started"], now()]
-    write_json(
-        folder.provenance, describe_environment() | {"seed": recipe.seed, "started": started}
-    )
+    described = {"seed": recipe.seed, "training": account(recipe), "started": started}
+    write_json(folder.provenance, describe_environment() | described)
 
 
 def _note_end(folder: RunFolder, steps: int) -> None:
