@@ -38,7 +38,9 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "report": {"errors", "atomic", "statistics", "tables"},
     "recipes": {"errors"},
     "tasks": {"errors", "recipes"},
-    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints"},
+    "watching": {"errors"},
+    "monitor": {"errors", "atomic", "matrices", "linalg", "diagnostics", "tables"},
+    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints", "monitor"},
     "studies": {
         "errors",
         "atomic",

@@ -14,7 +14,7 @@ app = cyclopts.App(
     help="Measure, train and study the path a language model's weights take.",
     version_flags=["--version"],
 )
-for _command in ("measure", "train", "study", "report", "columns", "compare", "place"):
+for _command in ("measure", "train", "study", "report", "columns", "compare", "place", "watch"):
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 
 

@@ -8,6 +8,7 @@ from hodograph.recipes.load import (
     resolve_paths,
 )
 from hodograph.recipes.models import HubModel, Model, PathModel, Qwen3Model, StoredModel
+from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import (
     MixObjective,
     Objective,
@@ -26,7 +27,13 @@ from hodograph.recipes.schedule import (
     Schedule,
 )
 from hodograph.recipes.selection import PositionSelection, RankedSelection, Selection
-from hodograph.recipes.tasks import ChainMixtureTask, ChainTask, ReasoningGymTask, Task
+from hodograph.recipes.tasks import (
+    ChainMixtureTask,
+    ChainTask,
+    DatasetTask,
+    ReasoningGymTask,
+    Task,
+)
 
 __all__ = [
     "Batch",
@@ -34,12 +41,14 @@ __all__ = [
     "ChainTask",
     "ConstantSchedule",
     "CosineSchedule",
+    "DatasetTask",
     "Evaluation",
     "FileRollout",
     "HubModel",
     "MixObjective",
     "MixtureRollout",
     "Model",
+    "Monitoring",
     "Objective",
     "OnPolicyObjective",
     "OpdObjective",

@@ -58,9 +58,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 
 def resolve_paths(tree: Mapping[str, Any], folder: Path) -> Tree:
-    """Return `tree` with the paths of models and of rollouts made absolute, from `folder`."""
+    """Return `tree` with the paths of models, tasks and rollouts made absolute, from `folder`."""
     out = dict(tree)
-    for role in ("student", "teacher", "rollout"):
+    for role in ("student", "teacher", "task", "rollout"):
         section = out.get(role)
         if isinstance(section, Mapping) and isinstance(section.get("path"), str):
             out[role] = {**section, "path": str((folder / section["path"]).resolve())}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.models import Model, StoredModel
+from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
 from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import Batch, Optimizer
@@ -39,6 +40,18 @@ class Evaluation(Section):
     seed: int = 7
     batch: PositiveInt = 512
     """Prompts answered at a time."""
+    samples: PositiveInt = 1
+    """Answers sampled to each prompt, for avg@k and pass@k."""
+    pass_at: tuple[PositiveInt, ...] = ()
+    """Each k of pass@k, at most ``samples``; by default ``samples`` itself."""
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> "Evaluation":
+        if max(self.pass_at, default=0) > self.samples:
+            raise ValueError(
+                f"pass_at {max(self.pass_at)} needs as many samples, not {self.samples}"
+            )
+        return self
 
 
 class Stop(Section):
@@ -72,6 +85,7 @@ class Recipe(Section):
     selection: Selection | None = None
     """Tokens that carry the signal; all of them when left out."""
     rollout: Rollout = StudentRollout()
+    monitor: Monitoring | None = None
 
     @model_validator(mode="after")
     def _interventions_are_on_policy(self) -> "Recipe":
@@ -128,7 +142,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _steps_within_run(self) -> "Recipe":
-        listed = (*self.save.steps, *(self.evaluation.steps if self.evaluation else ()))
+        sections = (self.save, self.evaluation, self.monitor)
+        listed = [step for section in sections if section for step in section.steps]
         beyond = sorted({step for step in listed if step > self.steps})
         if beyond:
             raise ValueError(f"steps {beyond} are listed, but the run ends at step {self.steps}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from trl import SFTTrainer
 
+from hodograph.monitor import Monitor
 from hodograph.recipes import Evaluation, Recipe
 from hodograph.tasks import Task, open_task
 from hodograph.training.composition import composition, open_rollout
@@ -40,6 +41,7 @@ def open_parts(recipe: Recipe) -> Parts:
         CheckpointError: a model cannot be read.
     """
     task = open_task(recipe.task)
+    _require_examples(recipe, task)
     tokenizer = open_tokenizer(recipe.student)
     teacher = None
     if recipe.teacher is not None:
@@ -48,6 +50,15 @@ def open_parts(recipe: Recipe) -> Parts:
         teacher = open_model(recipe.teacher, recipe.seed)
     rollout = open_rollout(recipe, task, tokenizer)
     return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher, rollout)
+
+
+def _require_examples(recipe: Recipe, task: Task) -> None:
+    """Ask for what training will ask for: a task that lacks it must not leave a folder behind."""
+    task.training(recipe.seed, 1)
+    if recipe.evaluation is not None:
+        task.evaluation(recipe.evaluation.seed, recipe.evaluation.prompts)
+    if recipe.stop is not None:
+        task.evaluation(STOP_SEED, recipe.stop.prompts)
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
@@ -71,6 +82,16 @@ def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnS
         guard=Guard(_examiner(recipe, parts, watch), stop) if stop and watch else None,
         report=on_step,
     )
+
+
+def build_monitor(recipe: Recipe, folder: RunFolder) -> Monitor | None:
+    """Return the callback that looks at the weights, if the recipe asks for it.
+
+    It must be added before the recorder, which marks a saved state as whole.
+    """
+    if recipe.monitor is None:
+        return None
+    return Monitor(**recipe.monitor.model_dump(), folder=folder.state / "monitor")
 
 
 def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
@@ -107,4 +128,6 @@ def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
         max_completion_length=recipe.sampling.max_completion_length,
         seed=evaluation.seed,
         batch=evaluation.batch,
+        samples=evaluation.samples,
+        pass_at=evaluation.pass_at or (evaluation.samples,),
     )

@@ -20,6 +20,7 @@ IGNORED = -100  # label of a token that does not count in the loss
 def demonstration_dataset(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """Return demonstrations for TRL's SFTTrainer; only the answers count in the loss.
 
+    A plain demonstration ends with the end-of-text token; the chain task's own carry it already.
     Chat examples are left to TRL, which applies the tokenizer's template. Plain text is tokenized
     here in one call, which is some ten times faster than TRL's map over examples.
     """
@@ -102,7 +103,10 @@ def _text(completion: Any) -> str:
 
 def _tokenized(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     prompts = _ids(tokenizer, [str(example.prompt) for example in examples])
-    answers = _ids(tokenizer, [example.demonstration for example in examples])
+    answers = [
+        ids if ids[-1:] == [tokenizer.eos_token_id] else [*ids, tokenizer.eos_token_id]
+        for ids in _ids(tokenizer, [example.demonstration for example in examples])
+    ]
     pairs = list(zip(prompts, answers, strict=True))
     return Dataset.from_dict(
         {

@@ -12,6 +12,7 @@ SECTIONS = {"student", "teacher", "objective", "task", "batch", "optimizer", "sa
     "stop",
     "selection",
     "rollout",
+    "monitor",
 }
 
 

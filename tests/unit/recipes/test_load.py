@@ -200,14 +200,15 @@ def test_slimes_coefficient_is_converted_to_alpha(coefficient: float, alpha: flo
     )
 
 
-def test_paths_are_resolved_for_models_and_rollouts_only() -> None:
+def test_paths_are_resolved_for_models_tasks_and_rollouts_only() -> None:
     tree = {"student": {"path": "a"}, "teacher": {"path": "/b"}, "task": {"path": "c"}}
-    tree["rollout"] = {"type": "file", "path": "d"}
+    tree |= {"rollout": {"type": "file", "path": "d"}, "save": {"path": "e"}}
     assert resolve_paths(tree, Path("/runs")) == {
         "student": {"path": "/runs/a"},
         "teacher": {"path": "/b"},
-        "task": {"path": "c"},
+        "task": {"path": "/runs/c"},
         "rollout": {"type": "file", "path": "/runs/d"},
+        "save": {"path": "e"},
     }
 
 
