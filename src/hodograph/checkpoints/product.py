@@ -28,3 +28,7 @@ class Product(NamedTuple):
     def turned(self) -> "Product":
         """The transposed matrix."""
         return Product(self.right_RN.T, self.left_MR.T)
+
+    def on(self, device: torch.device) -> "Product":
+        """The same factors on a device."""
+        return Product(self.left_MR.to(device), self.right_RN.to(device))

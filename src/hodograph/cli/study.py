@@ -35,7 +35,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
         raise SettingsError(f"--workers {workers}: at least one worker is needed.")
     loaded = load_study(study_file)
     runs = plan(loaded, study_file, out)
-    tasks = tasks_of(runs, loaded.measure.model_dump())
+    tasks = tasks_of(runs, loaded.measure)
     with bars() as progress:
         failures = run_tasks(
             tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
