@@ -114,14 +114,15 @@ def difference(
 
     Args:
         a: a checkpoint, as `open_checkpoint` reads it.
-        b: another.
+        b: another, or an adapter of the first.
         on_progress: called with entries done, entries in all, and the tensor in work.
 
     Raises:
         CheckpointError: one of them cannot be read.
         PairingError: one of them holds a name twice once wrapper prefixes are removed.
     """
-    one, other = open_checkpoint(a), open_checkpoint(b)
+    one = open_checkpoint(a)
+    other = open_checkpoint(b, one)
     names, others = by_canonical(one), by_canonical(other)
     shared = [(names[key], others[key]) for key in sorted(set(names) & set(others))]
     total, done, pairs = sum(one.headers[name].entries for name, _ in shared), 0, []

@@ -126,8 +126,7 @@ def inspect(path: str | Path) -> Inspection:
 
 
 def _files(checkpoint: Checkpoint) -> dict[str, int]:
-    files = sorted({header.file for header in checkpoint.headers.values()})
-    return {file.name: file.stat().st_size for file in files if file.exists()}
+    return {file.name: file.stat().st_size for file in checkpoint.files if file.exists()}
 
 
 def _contents(checkpoint: Checkpoint) -> dict[str, Content]:

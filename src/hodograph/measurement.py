@@ -70,8 +70,8 @@ def measure(
     Weights are read tensor by tensor: the memory needed is that of a few matrices.
 
     Args:
-        base: W0, a safetensors file or a Hugging Face folder.
-        tuned: one later checkpoint, or several in the order of training.
+        base: W0: a file or folder with weights, or `hf://org/name@revision`.
+        tuned: one later checkpoint or adapter of the base, or several in the order of training.
         steps: optimizer step of each; taken from the folder names where not given.
         inputs: texts, or a run folder of ours, that W0 is run on to see the layers' inputs; needs
             the extra `train`, and W0 as a folder with its configuration and tokenizer.

@@ -65,9 +65,9 @@ def measure(
     Parameters
     ----------
     base
-        W0: a folder with safetensors files, or one such file.
+        W0: a file or folder with weights, or hf://org/name@revision.
     tuned
-        Later checkpoints; steps are read from names like checkpoint-120 or step_120.
+        Later checkpoints, or LoRA adapters of BASE; steps are read from names like checkpoint-120 or step_120.
     out
         Folder for matrices.parquet, summary.json and report.html; needed unless --plan is given.
     plan
