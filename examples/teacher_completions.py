@@ -3,8 +3,7 @@
     python examples/teacher_completions.py RECIPE.toml completions.jsonl
 
 Each prompt is answered `batch.group_size` times at the sampling temperature. Any other engine may
-write the file instead: a JSON object a line, with the prompt as the task gives it (a string or chat
-messages), the completion's text, and "ended": false where it was cut.
+write the file instead: docs/guides/train.md describes it.
 """
 
 import json
@@ -58,13 +57,18 @@ def answered(model: Any, tokenizer: Any, examples: list[Example], recipe: Recipe
         eos_token_id=ends,
         pad_token_id=tokenizer.pad_token_id,
     )[:, inputs["input_ids"].size(1) :]
-    texts = tokenizer.batch_decode(drawn, skip_special_tokens=True)
-    ended = torch.isin(drawn, torch.tensor(ends)).any(dim=1).tolist()
+    rows = [through_end(row, ends) for row in drawn.tolist()]
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
     repeated = [prompt for prompt in prompts for _ in range(recipe.batch.group_size)]
     return [
-        {"prompt": prompt, "completion": text, "ended": end}
-        for prompt, text, end in zip(repeated, texts, ended, strict=True)
+        {"prompt": prompt, "completion": text, "completion_ids": row}
+        for prompt, text, row in zip(repeated, texts, rows, strict=True)
     ]
+
+
+def through_end(ids: list[int], ends: list[int]) -> list[int]:
+    """Return the tokens up to the first that ends a text, or all."""
+    return next((ids[: i + 1] for i, token in enumerate(ids) if token in ends), ids)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def measure(
     matrices = to_frame(table)
     summary = _summary(trajectory, parameters, skipped, settings, matrices)
     summary["inputs"] = described
+    summary["warnings"] += _few_tokens(described, parameters)
     summary["fingerprint"] = fingerprint
     if folder is not None:
         folder.finish(table, summary)
@@ -132,6 +133,16 @@ def _source(inputs: str | Path | None, settings: Settings) -> Source | None:
             "  Leave out --inputs, or --only sparsity."
         )
     return open_source(inputs, settings.input_tokens)
+
+
+def _few_tokens(described: dict[str, Any] | None, parameters: list[Parameter]) -> list[str]:
+    widest = max((b.cols for unit in parameters for b in unit.blocks if b.spectral), default=0)
+    if described is None or described["tokens"] >= 2 * widest:
+        return []
+    return [
+        f"The layers' inputs were seen at {described['tokens']} tokens, fewer than twice the"
+        f" {widest} inputs of the widest matrix: their second moment is coarse (--input-tokens)."
+    ]
 
 
 @contextmanager

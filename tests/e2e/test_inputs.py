@@ -121,6 +121,7 @@ def test_a_lock_that_random_errors_make_is_explained(explained):
     assert entry["thresholds"]["inputs"] == 0.8
     said = explained.summary["inputs"]
     assert said["kind"] == "texts"
+    assert explained.summary["warnings"] == []
     assert (said["texts"], said["cut"], said["without"]) == (60, 0, {})
     assert said["tokens"] == sum(map(len, Path(said["source"]).read_text().splitlines()))
     first = explained.matrices[explained.matrices["step"] == 1]
@@ -201,6 +202,7 @@ def test_other_texts_are_another_measurement(errors, texts, tmp_path):
     first = measured(errors[:2], few, out=tmp_path / "m", scope="attention")
     few.write_text("7+5*9-9   =2,8,9$\n")
     second = measured(errors[:2], few, out=tmp_path / "m", scope="attention")
+    assert "seen at 18 tokens" in " ".join(first.summary["warnings"])
     assert first.summary["fingerprint"] != second.summary["fingerprint"]
     assert not first.matrices["input_energy16"].equals(second.matrices["input_energy16"])
 

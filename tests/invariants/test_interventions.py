@@ -1,13 +1,14 @@
 """What an intervention must not change: switched off, at its ends, split, and resumed."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hodograph.errors import SettingsError
-from hodograph.recipes import Recipe, merged
+from hodograph.recipes import Recipe, load_recipe, merged
 from hodograph.training import train
 from hodograph.training.assembly import build_trainer, open_parts
 from hodograph.training.folder import RunFolder
@@ -182,7 +183,41 @@ def test_given_completions_are_what_is_trained_on(tmp_path: Path, teacher: dict[
     assert answered == [row["completion"] for row in rows[8:]]  # of the second step
     assert trainer.state.log_history[0]["rollout/teacher"] == 1
 
-    path.write_text("")
+
+TOML = """
+name = "given"
+steps = 2
+rollout = {{ type = "file", path = "completions.jsonl", behaviour = "teacher" }}
+teacher = {{ type = "path", path = "{teacher}" }}
+objective = {{ type = "opd" }}
+task = {{ type = "chain" }}
+batch = {{ prompts = 2, group_size = 3 }}
+optimizer = {{ lr = 1e-3 }}
+sampling = {{ max_completion_length = 6 }}
+[student]
+type = "qwen3"
+hidden_size = 16
+layers = 1
+heads = 2
+kv_heads = 1
+head_dim = 8
+intermediate_size = 32
+"""
+
+
+def test_the_example_writes_a_file_that_its_recipe_trains_on(
+    tmp_path: Path, teacher: dict[str, Any]
+) -> None:
+    source, answers = tmp_path / "recipe.toml", tmp_path / "completions.jsonl"
+    source.write_text(TOML.format(teacher=teacher["path"]))
+    runpy.run_path("examples/teacher_completions.py")["main"](source, answers)
+    rows = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert len(rows) == 2 * 2 * 3
+    run = train(load_recipe(source), tmp_path / "run")
+    assert [line["rollout/teacher"] for line in lines(run.path)] == [1, 1]
+    assert all("opd/forward_kl" in line for line in lines(run.path))
+
+    answers.write_text("")
     with pytest.raises(SettingsError, match="0 completions are left of the prompt"):
-        train(given, tmp_path / "none")
+        train(load_recipe(source), tmp_path / "none")
     assert not (tmp_path / "none").exists()

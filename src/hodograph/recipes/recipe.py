@@ -109,8 +109,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _off_policy_fits_objective(self) -> "Recipe":
         objective = self.objective
-        behaviour = getattr(self.rollout, "behaviour", "student")
-        if behaviour == "teacher" and getattr(objective, "kl", "sampled") != "sampled":
+        true_ratio = self.rollout.behaviour == "teacher"
+        if true_ratio and getattr(objective, "kl", "sampled") != "sampled":
             raise ValueError(
                 "rollout.behaviour 'teacher' is the ratio of a policy gradient: use it with"
                 " objective.kl 'sampled'"
@@ -160,7 +160,7 @@ class Recipe(Section):
     def _teacher_users(self) -> list[str]:
         """Settings that need a teacher, in words."""
         gap = self.selection is not None and self.selection.type.endswith("_gap")
-        behaviour = getattr(self.rollout, "behaviour", "student")
+        behaviour = self.rollout.behaviour
         users = {
             f"objective.type {self.objective.type!r}": isinstance(
                 self.objective, OpdObjective | MixObjective

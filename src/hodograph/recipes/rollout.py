@@ -14,6 +14,7 @@ class StudentRollout(Section):
     """The student answers: the objective is on-policy."""
 
     type: Literal["student"] = "student"
+    behaviour: Literal["student"] = "student"
 
 
 class _OffPolicy(Section):

@@ -43,7 +43,7 @@ def _on_policy(recipe: Recipe, objective: OnPolicyObjective) -> dict[str, Any]:
         "gap_clamp": None,
         "normalise": getattr(objective, "normalise", "none"),
         "ratio_clip": [1 - objective.eps_clip, 1 + objective.eps_clip_high],
-        "behaviour_logps": getattr(recipe.rollout, "behaviour", "student"),
+        "behaviour_logps": recipe.rollout.behaviour,
         "rollout": recipe.rollout.type,
         "zero_variance": getattr(objective, "zero_variance", None),
         "scale_rewards": getattr(objective, "scale_rewards", None),

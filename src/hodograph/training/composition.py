@@ -34,7 +34,7 @@ def composition(recipe: Recipe, task: Task, examples: list[Example]) -> dict[str
         options |= _rewarded(recipe, objective, task, examples)
     if recipe.selection is not None:
         options["selection"] = TokenSelection(recipe.selection, recipe.seed)
-    options["true_ratio"] = getattr(recipe.rollout, "behaviour", "student") == "teacher"
+    options["true_ratio"] = recipe.rollout.behaviour == "teacher"
     return options
 
 

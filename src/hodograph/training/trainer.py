@@ -74,7 +74,9 @@ class OnPolicyTrainer(GRPOTrainer):
                 "continuous batching casts the trained weights to bfloat16 in place."
             )
         if teacher is None and (alpha > 0 or full_kl is not None or true_ratio):
-            raise SettingsError(f"alpha = {alpha}: a teacher is needed when alpha is not 0.")
+            raise SettingsError(
+                f"a teacher is needed: alpha is {alpha:g}, or full KL or a true ratio is set."
+            )
         require_float32_masters(self.model_wrapped)
         group_size: Any = self.num_generations  # an int by now; declared optional
         self._group_size = int(group_size)

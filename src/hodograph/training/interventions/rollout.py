@@ -101,11 +101,12 @@ def read_rollout(
 ) -> GivenRollout:
     """Read the completions of the training prompts: `group_size` for each time one is asked.
 
-    The end-of-text token is added, except to completions marked `"ended": false`.
+    A row's `completion_ids` are taken as they are. A `completion` in text is tokenized, and the
+    end-of-text token added unless the row says `"ended": false`.
 
     Raises:
         SettingsError: the file cannot be read, lacks a column or completions of a prompt, or holds
-            one that is longer than `max_completion_length` tokens.
+            one that is longer than `max_completion_length` or has unknown tokens.
     """
     waiting: dict[str, list[TokenIds]] = defaultdict(list)
     for where, row in _rows(path):
@@ -136,15 +137,23 @@ def _taken(
 
 
 def _token_ids(row: Any, where: str, tokenizer: PreTrainedTokenizerBase) -> TokenIds:
-    missing = [name for name in ("prompt", "completion") if name not in row]
+    answer = "completion_ids" if "completion_ids" in row else "completion"
+    missing = [name for name in ("prompt", answer) if name not in row]
     if missing:
         raise SettingsError(f"{where}: there is no {missing[0]!r}.")
-    ids: TokenIds = tokenizer(row["completion"], add_special_tokens=False)["input_ids"]
-    ended = row.get("ended", True) and ids[-1:] != [tokenizer.eos_token_id]
-    ids = [*ids, tokenizer.eos_token_id] if ended else ids
+    ids = row[answer] if answer == "completion_ids" else _encoded(row, tokenizer)
     if not ids:
         raise SettingsError(f"{where}: the completion is empty.")
+    unknown = [i for i in ids if i not in range(len(tokenizer))]
+    if unknown:
+        raise SettingsError(f"{where}: {unknown[0]!r} is no token of the student's vocabulary.")
     return ids
+
+
+def _encoded(row: Any, tokenizer: PreTrainedTokenizerBase) -> TokenIds:
+    ids: TokenIds = tokenizer(row["completion"], add_special_tokens=False)["input_ids"]
+    ended = row.get("ended", True) and ids[-1:] != [tokenizer.eos_token_id]
+    return [*ids, tokenizer.eos_token_id] if ended else ids
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:

@@ -46,6 +46,13 @@ def test_completions_belong_to_their_prompts_in_the_order_of_the_file(tmp_path: 
     assert text(answers(ROWS, tmp_path), 0, 1, 2, 3) == ["2,3$", "1$", "3", "4$"]
 
 
+def test_tokens_are_taken_as_they_are(tmp_path: Path) -> None:
+    exact = [{"prompt": row["prompt"], "completion_ids": [1, 23, i]} for i, row in enumerate(ROWS)]
+    draw = Draw(step=0, rank=0, attempt=0, indices=[0, 1])
+    ids, _ = answers(exact, tmp_path).completions([[0], [0]], draw, lambda *_: [])
+    assert ids == [[1, 23, 1], [1, 23, 0]]
+
+
 def test_a_folder_saved_by_datasets_reads_the_same(tmp_path: Path) -> None:
     rows = [
         {"prompt": r["prompt"], "completion": r["completion"], "ended": r.get("ended", True)}
@@ -71,6 +78,8 @@ def test_each_group_takes_its_own_completions(tmp_path: Path) -> None:
         ([{"prompt": "1+2", "completion": "1,2,3"}], ":1: the completion has 6 tokens"),
         ([{"prompt": "1+2", "completion": "", "ended": False}], ":1: the completion is empty"),
         ([["1+2", "3"]], ":1: not a JSON object"),
+        ([{"prompt": "1+2", "completion_ids": [24]}], ":1: 24 is no token of the student's"),
+        ([{"prompt": "1+2", "completion_ids": ["2"]}], ":1: '2' is no token of the student's"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_with_the_line(
