@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hodograph.checkpoints import open_trajectory
+from hodograph.diagnostics.inputs import input_null, moment_of
 from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.matrices.pairing import pair
@@ -16,7 +17,7 @@ HOW = ("method", "certificate_angles", "certificate_similarity", "certificate_sp
 
 @pytest.fixture(scope="module")
 def trajectory(tmp_path_factory, write_checkpoint):
-    """Tall, wide and square matrices, with outliers, through two checkpoints in float32."""
+    """Tall, wide and square matrices, with outliers, through three checkpoints in float32."""
     folder, generator = tmp_path_factory.mktemp("device"), torch.Generator().manual_seed(0)
     long, short = SIZES
     shapes = {"q_proj": (long, short), "k_proj": (short, short), "o_proj": (short, long)}
@@ -27,7 +28,7 @@ def trajectory(tmp_path_factory, write_checkpoint):
     for weights in base.values():
         weights[0] *= 10
     tensors, folders = base, []
-    for step in range(3):
+    for step in range(4):
         folders.append(write_checkpoint(folder / f"step_{step}", tensors))
         tensors = {
             name: weights + 1e-4 * torch.randn(weights.shape, generator=generator)
@@ -36,10 +37,21 @@ def trajectory(tmp_path_factory, write_checkpoint):
     return open_trajectory(folders[0], folders[1:])
 
 
+class Known:
+    """Inputs of one spectrum for every matrix."""
+
+    def of(self, parameter, module):
+        long, short = SIZES
+        rows = long if module == "q_proj" else short
+        cols = long if module == "o_proj" else short
+        moment = moment_of(torch.diag(0.9 ** torch.arange(cols, dtype=torch.float64)))
+        return input_null(moment, rows, 16, 3, seed=0)
+
+
 def rows_of(trajectory, **settings):
     settings = Settings(also_bf16=True, permutations=1, **settings)
     units, _ = pair(trajectory, "linear", "error")
-    return [row for unit in units for row in measure_parameter(unit, trajectory, settings)]
+    return [row for unit in units for row in measure_parameter(unit, trajectory, settings, Known())]
 
 
 def assert_alike(mine, theirs):
@@ -61,6 +73,7 @@ def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
     with Elsewhere() as elsewhere:
         found = rows_of(trajectory, exact=exact, device=DEVICE.type)
     assert_alike(found, reference)
+    assert any("capture16_by_inputs" in row for row in found)
     assert {row["method"] for row in found} == {"svd" if exact else "eigh"}
     assert {row["method"] for row in reference} == {"svd" if exact else "gram"}
     work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
