@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NO_MODULE = "transformers' model has no module for it alone (stacked experts, an output head)"
-NOT_CALLED = "its module was not called with these texts"
+NOT_CALLED = "its module was given no inputs: an embedding, or an expert no token went to"
 NOT_FINITE = "its inputs are not finite"
 ZERO = "its inputs are zero"
 
