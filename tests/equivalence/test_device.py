@@ -18,7 +18,7 @@ HOW = ("method", "certificate_angles", "certificate_similarity", "certificate_sp
 
 @pytest.fixture(scope="module")
 def trajectory(tmp_path_factory, write_checkpoint):
-    """Tall, wide and square matrices, with outliers, through two checkpoints in float32."""
+    """Tall, wide and square matrices, with outliers, through three checkpoints in float32."""
     folder, generator = tmp_path_factory.mktemp("device"), torch.Generator().manual_seed(0)
     base = {
         f"model.layers.0.self_attn.{name}.weight": torch.randn(shape, generator=generator) * 0.02
@@ -27,7 +27,7 @@ def trajectory(tmp_path_factory, write_checkpoint):
     for weights in base.values():
         weights[0] *= 10
     tensors, folders = base, []
-    for step in range(3):
+    for step in range(4):
         folders.append(write_checkpoint(folder / f"step_{step}", tensors))
         tensors = {
             name: weights + 1e-4 * torch.randn(weights.shape, generator=generator)
@@ -70,6 +70,7 @@ def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
     with Elsewhere() as elsewhere:
         found = rows_of(trajectory, exact=exact, device=DEVICE.type)
     assert_alike(found, reference)
+    assert any("capture16_by_inputs" in row for row in found)
     assert {row["method"] for row in found} == {"svd" if exact else "eigh"}
     assert all(row["sim16_input_null"] > 0 for row in found)
     assert {row["method"] for row in reference} == {"svd" if exact else "gram"}

@@ -106,8 +106,9 @@ def _listening(
 
     def hook(name: str) -> Callable[..., None]:
         def listen(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-            if arguments and isinstance(arguments[0], Tensor):
-                heard(name, arguments[0])
+            given = arguments[0] if arguments else None
+            if isinstance(given, Tensor) and given.is_floating_point():  # not an embedding's ids
+                heard(name, given)
 
         return listen
 
