@@ -40,7 +40,17 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "tasks": {"errors", "recipes"},
     "watching": {"errors"},
     "monitor": {"errors", "atomic", "matrices", "linalg", "diagnostics", "tables"},
-    "training": {"errors", "atomic", "recipes", "tasks", "checkpoints", "monitor"},
+    "training": {
+        "errors",
+        "atomic",
+        "recipes",
+        "tasks",
+        "checkpoints",
+        "matrices",
+        "linalg",
+        "inputs",
+        "monitor",
+    },
     "studies": {
         "errors",
         "atomic",

@@ -14,7 +14,9 @@ app = cyclopts.App(
     help="Measure, train and study the path a language model's weights take.",
     version_flags=["--version"],
 )
-for _command in ("measure", "train", "study", "report", "columns", "compare", "place", "watch"):
+for _command in (
+    "measure", "train", "study", "report", "columns", "compare", "place", "watch", "adapt",
+):  # fmt: skip
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 
 

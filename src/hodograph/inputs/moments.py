@@ -89,7 +89,7 @@ def second_moments(
 
     def add(name: str, inputs: Tensor) -> None:
         rows_TN = inputs.reshape(-1, inputs.shape[-1]).double()
-        sums[of_module[name]].addmm_(rows_TN.T, rows_TN)
+        sums[of_module[name]] += (rows_TN.T @ rows_TN).cpu()  # multiplied where the model runs
 
     with _listening(body, list(of_module), add):
         for ids in batches:

@@ -123,7 +123,7 @@ def _from_hub(loader: Any, settings: HubModel, what: str, **options: Any) -> Any
 
 
 def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
-    folder = _weights_of(Path(path))
+    folder = weights_of(Path(path))
     if not (folder / "config.json").is_file():
         lacks = "holds no config.json" if folder.is_dir() else "does not exist"
         raise CheckpointError(
@@ -136,7 +136,7 @@ def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
         raise CheckpointError(f"{path}: the {what} cannot be read: {error}") from None
 
 
-def _weights_of(path: Path) -> Path:
+def weights_of(path: Path) -> Path:
     """Return the final checkpoint if `path` is a run, else `path` itself."""
     run = RunFolder(path)
     if not run.recipe.exists():
