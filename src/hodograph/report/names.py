@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hodograph.orderings.metrics import COLUMNS as ORDERED_COLUMNS
 from hodograph.tables.columns import BY_NAME, ULP_BINS
 
 TITLES: dict[str, str] = {
@@ -111,6 +112,7 @@ NEEDED_COLUMNS: tuple[str, ...] = tuple(
             *ULP_COLUMNS,
             *(f"{overlap}_{beside}" for overlap in OVERLAPS for beside in ("null_sd", "expected")),
             *_with_nulls(tuple(TITLES)),
+            *ORDERED_COLUMNS,
         )
     )
 )

@@ -11,12 +11,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hodograph.atomic import write_atomically
+from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.report.glossary import PAPERS, glossary
 from hodograph.report.measurement import measurement_view
 from hodograph.report.read import read_measurement, read_study
 from hodograph.report.study import study_view
+
+ORDERINGS_FILE = "orderings.json"
 
 
 def render(folder: Path) -> Path:
@@ -45,12 +47,14 @@ def render_measurement(folder: Path) -> Path:
 
 
 def render_study(folder: Path) -> Path:
-    """Write the report of a study and return its path.
+    """Write the report of a study and `orderings.json`, and return the report's path.
 
     Raises:
         StorageError: `study.json` or a measurement it names is missing or corrupt.
     """
-    return _write(folder, "study.html.j2", study_view(folder, read_study(folder)))
+    view = study_view(folder, read_study(folder))
+    write_json(folder / ORDERINGS_FILE, view["ordered"])
+    return _write(folder, "study.html.j2", view)
 
 
 @cache
