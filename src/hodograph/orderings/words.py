@@ -69,8 +69,8 @@ def thresholds_sentence(pairs: int) -> str:
     """The constants behind every verdict, and how many there are."""
     return (
         f"{pairs} pairs are judged. Beyond seed noise: Student's {100 * THRESHOLDS.level:.0f} % "
-        f"interval of the differences paired by seed leaves out zero; at least {THRESHOLDS.seeds} "
-        "shared seeds. Explained: what remains is not above zero by its interval, or is under "
+        f"interval of the differences paired by seed leaves out zero; one shared seed "
+        "has none. Explained: what remains is not above zero by its interval, or is under "
         f"{100 * THRESHOLDS.remainder:.0f} % of the difference; unresolved where its interval also "
         "holds the whole difference. The intervals are not adjusted for the number of pairs."
     )

@@ -21,12 +21,10 @@ class Thresholds:
 
     Attributes:
         level: of the intervals over seeds.
-        seeds: seeds that two arms must share.
         remainder: share of a difference that must remain for something to be left to explain.
     """
 
     level: float = 0.95
-    seeds: int = 2
     remainder: float = 0.1
 
 
@@ -39,6 +37,14 @@ def explained_share(remainder: float | None, difference: float) -> float | None:
     Above 1 where the remainder has the other sign; None where there is no difference or remainder.
     """
     return None if remainder is None or difference == 0 else 1 - remainder / difference
+
+
+def share_of_null(null: float | None, value: float | None) -> float | None:
+    """Share of one run's value that an update of its size and no structure gives: null / value.
+
+    Above 1 where the value lies below its null; None where one of the two is missing or zero.
+    """
+    return None if null is None or not value else null / value
 
 
 def beyond_seeds(difference: Interval) -> bool | None:

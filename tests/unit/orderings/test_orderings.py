@@ -211,7 +211,7 @@ def test_sentences_hold_their_numbers():
 def test_the_record_is_json_and_carries_thresholds_and_sentences():
     found = orderings_of(arms(small={"size": 0.5}, large={"size": 1.0}))
     content = json.loads(json.dumps(record({"From anchor": found})))
-    assert content["thresholds"] == {"level": 0.95, "seeds": 2, "remainder": 0.1}
+    assert content["thresholds"] == {"level": 0.95, "remainder": 0.1}
     first = content["origins"][0]["orderings"][0]
     assert first["metric"] == "update_sparsity"
     assert first["pairs"][0]["word"] == "explained by displacement"

@@ -40,7 +40,7 @@ def test_without_an_interval_nothing_is_resolved():
 def test_the_remainder_is_a_threshold():
     left = Interval(1.5, 1.2, 1.8, 3)
     assert standing(left, WHOLE, Thresholds(remainder=0.2)) == "explained"
-    assert (THRESHOLDS.level, THRESHOLDS.seeds, THRESHOLDS.remainder) == (0.95, 2, 0.1)
+    assert (THRESHOLDS.level, THRESHOLDS.remainder) == (0.95, 0.1)
 
 
 def test_shares():
