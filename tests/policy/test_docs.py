@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 PROSE = [*sorted(ROOT.glob("*.md")), *PAGES]
-COMMANDS = ("measure", "train", "study", "report", "columns", "compare", "place", "watch")
+COMMANDS = ("measure", "train", "study", "report", "columns", "compare", "place", "watch", "sweep")
 DECLARED = {**BY_NAME, **PAIR_BY_NAME}
 CONCEPTS_WITH_COLUMNS = [
     p for p in PAGES if p.parent.name == "concepts" and "\n## Columns" in p.read_text()

@@ -35,6 +35,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     },
     "measurement": {"errors", "checkpoints", "matrices", "engine", "inputs", "tables"},
     "comparison": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
+    "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "placement": {"errors", "tables"},
     "report": {"errors", "atomic", "statistics", "tables", "orderings"},
     "recipes": {"errors"},

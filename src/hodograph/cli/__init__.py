@@ -14,7 +14,18 @@ app = cyclopts.App(
     help="Measure, train and study the path a language model's weights take.",
     version_flags=["--version"],
 )
-for _command in ("measure", "train", "study", "report", "columns", "compare", "place", "watch"):
+COMMANDS = (
+    "measure",
+    "train",
+    "study",
+    "report",
+    "columns",
+    "compare",
+    "place",
+    "watch",
+    "sweep",
+)
+for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 
 
