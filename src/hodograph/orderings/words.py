@@ -115,37 +115,37 @@ def _layers(pair: Pair) -> str:
 
 def _displacement(metric: Ordered, pair: Pair) -> str:
     found = pair.displacement
-    if found.remainder is None or found.share is None or pair.norm is None:
+    if found.remainder is None or pair.norm is None:
         return f"Displacement: {found.how}."
     left = interval(found.remainder, metric)
     equal = f"At equal relative norm ({written(pair.norm, 100)} %) the difference is {left}"
-    return (
-        f"{equal}: displacement accounts for {accounted(found.share)}."
-        if pair.tells
-        else f"{equal}."
-    )
+    return _accounts(equal, "displacement", pair, found)
 
 
 def _storage(metric: Ordered, pair: Pair) -> str:
     found = pair.storage
     if metric.kind == "size":
         return ""
-    if found.remainder is None or found.share is None:
+    if found.remainder is None:
         return f"Storage: {found.how}."
     if metric.kind == "visible":
         left = f"{capital(found.how)} remain {interval(found.remainder, metric)}"
-        return (
-            f"{left}: storage accounts for {accounted(found.share)}." if pair.tells else f"{left}."
-        )
-    return f"Storage plays no part: {found.how}{_narrow(metric, pair.in_bfloat16)}."
+        return _accounts(left, "storage", pair, found)
+    return f"Storage plays no part: {found.how}{_in_bfloat16(metric, pair)}."
 
 
-def _narrow(
-    metric: Ordered,
-    narrow: Interval | None,
-) -> str:
+def _accounts(left: str, what: str, pair: Pair, found: Allowance) -> str:
+    """What is left, and the share that is not, where there is a difference to explain."""
+    if found.share is None or not pair.tells:
+        return f"{left}."
+    return f"{left}: {what} accounts for {accounted(found.share)}."
+
+
+def _in_bfloat16(metric: Ordered, pair: Pair) -> str:
     """What bfloat16 would show of the difference, smaller or larger, or reversed."""
-    if narrow is None:
+    shown = pair.in_bfloat16
+    if shown is None:
         return ""
-    order = "the same order" if narrow.mean > 0 else "the opposite order"
-    return f"; bfloat16 would show {order}, {interval(narrow, metric)}"
+    same = shown.mean * pair.difference.mean > 0
+    order = "the same order" if same else "the opposite order"
+    return f"; bfloat16 would show {order}, {interval(shown, metric)}"
