@@ -262,7 +262,7 @@ def versions() -> dict[str, str]:
 def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
-    del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    asked.pop("nonfinite", None)  # it decides whether a unit ends in an error, not what it holds
     if "device" in asked:
         asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
     described = {

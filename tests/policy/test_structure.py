@@ -19,6 +19,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "matrices": {"errors", "checkpoints"},
     "statistics": set(),
     "tables": {"errors", "atomic", "statistics"},
+    "orderings": {"matrices", "statistics"},
     "diagnostics": {"linalg", "matrices", "tables"},
     "engine": {"errors", "processes", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
     "inputs": {
@@ -34,8 +35,9 @@ LAYERS = {  # a folder, and what of hodograph it may import
     },
     "measurement": {"errors", "checkpoints", "matrices", "engine", "inputs", "tables"},
     "comparison": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
+    "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "placement": {"errors", "tables"},
-    "report": {"errors", "atomic", "statistics", "tables"},
+    "report": {"errors", "atomic", "statistics", "tables", "orderings"},
     "recipes": {"errors"},
     "tasks": {"errors", "recipes"},
     "watching": {"errors"},

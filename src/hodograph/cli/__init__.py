@@ -14,9 +14,10 @@ app = cyclopts.App(
     help="Measure, train and study the path a language model's weights take.",
     version_flags=["--version"],
 )
-for _command in (
-    "measure", "train", "study", "report", "columns", "compare", "place", "watch", "adapt",
-):  # fmt: skip
+COMMANDS = (
+    "measure", "train", "study", "report", "columns", "compare", "place", "watch", "sweep", "adapt",
+)  # fmt: skip
+for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 
 

@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from hodograph.cli.comparison import print_study
+from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
 from hodograph.errors import SettingsError
 from hodograph.report.page import render_study
+from hodograph.report.study import study_orderings
 from hodograph.studies.plan import plan
 from hodograph.studies.record import write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
@@ -44,6 +46,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     for task, failure in failures.items():
         Console(stderr=True).print(f"failed: {task}: {failure}", markup=False, soft_wrap=True)
     print_study(Console(), out)
+    print_orderings(Console(), study_orderings(out))
     Console().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")
