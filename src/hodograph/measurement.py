@@ -25,6 +25,7 @@ from hodograph.inputs.collect import Wanted, collect, identity
 from hodograph.inputs.kept import KeptInputs
 from hodograph.inputs.source import Source, open_source
 from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.matrices.renaming import renamed
 from hodograph.tables.lock import lock_of
 from hodograph.tables.store import (
     MATRICES,
@@ -92,8 +93,7 @@ def measure(
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
-    if workers < 1:
-        raise SettingsError(f"workers is {workers}; it must be at least 1.")
+    _require_workers(workers)
     check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
@@ -180,11 +180,17 @@ def plan_measurement(
         CheckpointError, PairingError, SettingsError: as `measure` would.
     """
     settings = settings or Settings()
+    _require_workers(workers)
     check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
     return plan(parameters, trajectory, settings, workers)
+
+
+def _require_workers(workers: int) -> None:
+    if workers < 1:
+        raise SettingsError(f"workers is {workers}; it must be at least 1.")
 
 
 def _opened(
@@ -206,24 +212,25 @@ def _summary(
     settings: Settings,
     matrices: pd.DataFrame,
 ) -> dict[str, Any]:
-    paths = dict(zip(trajectory.steps, (str(c.path) for c in trajectory.tuned), strict=True))
+    places = dict(zip(trajectory.steps, map(place_of, trajectory.tuned), strict=True))
     checkpoints = summarise(matrices, settings.seed)
     return {
         "hodograph": version("hodograph"),
         "scope": settings.scope,
         "base": {
-            "path": str(trajectory.base.path),
+            **place_of(trajectory.base),
             "digest": trajectory.base.digest(),
             "dtype": dtypes_of(trajectory.base),
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
         "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
+        "renamed": renamed(parameters, trajectory),
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
         "versions": versions() | {"device": kind_of(settings.device)},
         "lock": lock_of(matrices, settings.lock, settings.seed),
-        "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
+        "checkpoints": [places[entry["step"]] | entry for entry in checkpoints],
     }
 
 
@@ -245,6 +252,12 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
             count = int((group["nonfinite"] > 0).sum())
             found.append(f"Step {step}: {count} rows hold NaN or infinity and have no spectrum.")
     return found
+
+
+def place_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a checkpoint lies, and the commit on the hub that it is."""
+    hub = {} if checkpoint.hub is None else {"hub": str(checkpoint.hub)}
+    return {"path": str(checkpoint.path)} | hub
 
 
 def dtypes_of(checkpoint: Checkpoint) -> str:
@@ -276,7 +289,8 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
 
 
 def _identity(checkpoint: Checkpoint) -> list[Any]:
-    files = sorted({header.file for header in checkpoint.headers.values()})
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    if checkpoint.hub is not None:
+        return [str(checkpoint.hub)]
+    stats = [(str(file.resolve()), file.stat()) for file in sorted(checkpoint.files)]
     sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
     return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]

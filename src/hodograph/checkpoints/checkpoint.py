@@ -7,56 +7,75 @@ from typing import Any
 
 import torch
 import xxhash
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hodograph.checkpoints.names import HubName
+from hodograph.checkpoints.product import Product
+from hodograph.checkpoints.source import Factored, Source, TensorHeader
 from hodograph.errors import CheckpointError
 
 STEP_FILE = "hodograph_step.json"
+Stamp = tuple[int, int, int]
 
 
-@dataclass(frozen=True)
-class TensorHeader:
-    """What a safetensors header says of one tensor."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    file: Path
-
-    @property
-    def entries(self) -> int:
-        """Number of entries."""
-        return torch.Size(self.shape).numel()
+def stamp_of(file: Path) -> Stamp:
+    """Size, time of the last change and inode: what tells a file from another in its place."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Named tensors in safetensors files, and the model configuration beside them.
+    """Named tensors from one source, and the model configuration beside them.
 
     Attributes:
         path: the folder or file the user named.
-        headers: every tensor's header, by stored name, in name order.
+        source: reads the tensors, whatever format they are in.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
+        stamps: size, time and inode of each file when it was opened; none of what is still to be
+            downloaded.
+        hub: the model and commit on the hub, where it comes from there.
     """
 
     path: Path
-    headers: dict[str, TensorHeader]
+    source: Source
     config: dict[str, Any]
     training: dict[str, Any]
+    stamps: dict[Path, Stamp]
+    hub: HubName | None = None
+
+    @property
+    def headers(self) -> dict[str, TensorHeader]:
+        """Every tensor's header, by stored name, in name order."""
+        return self.source.headers
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file a tensor may be read from."""
+        return self.source.files
 
     def read(self, name: str) -> Tensor:
-        """Read one tensor as stored, memory-mapped."""
-        header = self.headers[name]
+        """Read one tensor as stored.
+
+        Raises:
+            CheckpointError: its file is another than was opened, or cannot be read.
+        """
+        file = self.headers[name].file
         try:
-            with safe_open(header.file, framework="pt") as file:
-                return file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
+            tensor = self.source.read(name)
+            if stamp_of(file) != self.stamps.get(file, stamp_of(file)):
+                raise OSError("it is not the file that was opened")
+        except OSError as error:
             raise CheckpointError(
-                f"{header.file}: tensor {name} cannot be read ({error}).\n"
+                f"{file}: tensor {name} cannot be read ({error}).\n"
                 "  The file changed or was damaged after it was opened; copy it again."
             ) from error
+        return tensor
+
+    def product(self, name: str) -> Product | None:
+        """The factors of what was added to one tensor of its base; None where they are unknown."""
+        return self.source.product(name) if isinstance(self.source, Factored) else None
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
@@ -67,8 +86,8 @@ class Checkpoint:
         """XXH3-128 over every tensor's name, dtype, shape and bytes: the identity of these weights.
 
         Reads the whole checkpoint, one tensor at a time, as fast as it can be read: the digest
-        tells W0s apart, it does not guard against forgery. Files, sharding and metadata do not
-        enter, so a re-sharded copy has the same digest.
+        tells W0s apart, it does not guard against forgery. Format, files, sharding and metadata do
+        not enter, so a re-sharded or converted copy has the same digest.
         """
         total = xxhash.xxh3_128()
         for name, header in self.headers.items():

@@ -45,18 +45,19 @@ def run_checkpoints(path: str | Path) -> dict[int, Path]:
     return dict(sorted(steps.items()))
 
 
-def open_run_end(path: str | Path) -> RunEnd:
+def open_run_end(path: str | Path, base: Checkpoint | None = None) -> RunEnd:
     """Open the last checkpoint of a run folder, or the checkpoint that `path` is.
 
     Args:
         path: a folder with `checkpoints/step_...` in it, or what `open_checkpoint` reads.
+        base: what an adapter changes; needed for adapters only.
 
     Raises:
         CheckpointError: as `open_checkpoint`, or a run folder without checkpoints.
     """
     if not is_run_folder(path):
-        return RunEnd(open_checkpoint(path))
+        return RunEnd(open_checkpoint(path, base))
     steps = run_checkpoints(path)
-    start = open_checkpoint(steps[0]) if 0 in steps else None
+    start = open_checkpoint(steps[0], base) if 0 in steps else None
     finished = (Path(path) / "finished.json").exists()
-    return RunEnd(open_checkpoint(steps[max(steps)]), start, finished)
+    return RunEnd(open_checkpoint(steps[max(steps)], base), start, finished)

@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from hodograph.checkpoints.checkpoint import Checkpoint
-from hodograph.checkpoints.reference import open_checkpoint
+from hodograph.checkpoints.reference import MOST_STEP, PARTS, open_checkpoint
 from hodograph.errors import SettingsError
 
-STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?(\d+)$")
+STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?([0-9]{1,15})$")
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ def open_trajectory(
     """
     if not tuned:
         raise SettingsError("measure needs a base and at least one tuned checkpoint.")
-    opened = tuple(open_checkpoint(path) for path in tuned)
     first = open_checkpoint(base)
-    base_step = _step(first) or 0
+    opened = tuple(open_checkpoint(path, first) for path in tuned)
+    base_step = step_of(first) or 0
     if steps is not None:
         if len(steps) != len(opened):
             raise SettingsError(f"--steps names {len(steps)} steps for {len(opened)} checkpoints.")
         return Trajectory(first, opened, _increasing(opened, steps), base_step, numbered=False)
-    found = [_step(checkpoint) for checkpoint in opened]
+    found = [step_of(checkpoint) for checkpoint in opened]
     if all(step is None for step in found):
         numbers = tuple(range(1, len(opened) + 1))
         return Trajectory(first, opened, numbers, 0, numbered=True)
@@ -67,16 +67,23 @@ def open_trajectory(
     return Trajectory(first, opened, known, base_step, numbered=False)
 
 
-def _step(checkpoint: Checkpoint) -> int | None:
+def step_of(checkpoint: Checkpoint) -> int | None:
+    """Optimizer step that a checkpoint records, else that its folder's name tells."""
     recorded = checkpoint.training.get("step")
     if isinstance(recorded, int):
         return recorded
+    if checkpoint.hub is not None:
+        match = STEP_NAME.search(checkpoint.hub.revision)
+        return int(match.group(1)) if match else None
     path = checkpoint.path.resolve()
-    match = STEP_NAME.search(path.name if path.is_dir() else path.parent.name)
+    folder = path if path.is_dir() else path.parent
+    match = STEP_NAME.search(folder.parent.name if folder.name in PARTS else folder.name)
     return int(match.group(1)) if match else None
 
 
 def _increasing(opened: Sequence[Checkpoint], steps: Sequence[int]) -> tuple[int, ...]:
+    if min(steps) < 0 or max(steps) > MOST_STEP:
+        raise SettingsError(f"--steps: {min(steps)} to {max(steps)} are not steps of a training.")
     for index, (before, after) in enumerate(pairwise(steps)):
         if after <= before:
             raise SettingsError(

@@ -3,8 +3,8 @@
 import sys
 
 import cyclopts
-from rich.console import Console
 
+from hodograph.cli.terminal import Terminal
 from hodograph.errors import HodographError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -15,7 +15,8 @@ app = cyclopts.App(
     version_flags=["--version"],
 )
 COMMANDS = (
-    "measure", "train", "study", "report", "columns", "compare", "place", "watch", "sweep", "adapt",
+    "measure", "train", "study", "report", "columns", "compare", "place", "diff", "inspect",
+    "watch", "sweep", "adapt",
 )  # fmt: skip
 for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
@@ -23,14 +24,20 @@ for _command in COMMANDS:
 
 def main() -> None:
     """Run one command; bad input ends with one clear message and exit code 2."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
     try:
-        app(exit_on_error=False, error_console=console)
+        app(sys.argv[1:], exit_on_error=False, error_console=console)
     except cyclopts.CycloptsError:
         sys.exit(BAD_INPUT)  # cyclopts has printed what and where
     except HodographError as error:
-        console.print(f"error: {error}", markup=False, highlight=False)
+        console.print(f"error: {error}", highlight=False)
+        sys.exit(BAD_INPUT)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has gone; there is nothing to say and nobody
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        console.print(f"error: {where}{error.strerror or error}.", highlight=False)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
-        console.print("interrupted; run the same command again to go on", markup=False)
+        console.print("interrupted; run the same command again to go on")
         sys.exit(INTERRUPTED)

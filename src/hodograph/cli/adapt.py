@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.progress import Progress
+
+from hodograph.cli.terminal import Terminal
 
 
 def adapt(
@@ -37,7 +38,7 @@ def adapt(
     """
     from hodograph.training.adapters.early import adapt as adapt_run  # imports torch: seconds
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("subspaces", total=None)
         adapter = adapt_run(

@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
 
+from hodograph.cli.terminal import Terminal
 from hodograph.tables.declared import TABLES, markdown
 
 
@@ -32,4 +32,4 @@ def columns(
         unit = f" [{column.unit}]" if column.unit else ""
         definition = f"{column.formula}{unit}; {column.type}; {column.source}"
         printed.add_row(column.name, Text(definition))
-    Console().print(printed)
+    Terminal().print(printed)

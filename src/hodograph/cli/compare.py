@@ -9,6 +9,7 @@ from rich.table import Table
 
 from hodograph.cli.printed import Line, number
 from hodograph.cli.progress import entries_bar
+from hodograph.cli.terminal import Terminal
 from hodograph.comparison import Comparison
 from hodograph.comparison import compare as compare_runs
 from hodograph.engine.settings import Nonfinite, PairSettings
@@ -101,15 +102,15 @@ def compare(
         comparison = compare_runs(
             base, a, b, out=out, settings=settings, workers=workers, on_progress=on_progress
         )
-    print_comparison(Console(), comparison)
-    Console().print(f"tables: {out}", soft_wrap=True, highlight=False)
+    print_comparison(Terminal(), comparison)
+    Terminal().print(f"tables: {out}", soft_wrap=True, highlight=False)
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print what the two runs share, what sets them apart, and where in the model."""
     summary = comparison.summary
     for warning in summary["warnings"]:
-        console.print(f"warning: {warning}", markup=False, style="yellow", soft_wrap=True)
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     for name in ("base", "a", "b"):
         console.print(f"{name}: {summary[name]['path']}", soft_wrap=True, highlight=False)
     console.print(f"W0: {summary['base']['digest'][:16]}", highlight=False)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
+from hodograph.cli.terminal import Terminal
 from hodograph.engine.devices import most_workers
 from hodograph.engine.settings import Nonfinite, Only, Settings
 from hodograph.errors import SettingsError
@@ -132,7 +132,7 @@ def measure(
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
     ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
     if plan:
-        print_plan(Console(), ahead)
+        print_plan(Terminal(), ahead)
         return
     if out is None:
         raise SettingsError("measure needs --out, the folder for its results.")
@@ -142,7 +142,7 @@ def measure(
         measurement = measure_checkpoints(
             base, tuned, **asked, inputs=inputs, out=out, workers=workers, on_progress=on_progress
         )
-    print_measurement(Console(), measurement, render_measurement(out))
+    print_measurement(Terminal(), measurement, render_measurement(out))
 
 
 def _numbers(steps: str | None) -> list[int] | None:

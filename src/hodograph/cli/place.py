@@ -7,6 +7,7 @@ from rich.table import Table
 
 from hodograph.atomic import write_json
 from hodograph.cli.printed import Line, number
+from hodograph.cli.terminal import Terminal
 from hodograph.placement import Placement
 from hodograph.placement import place as place_measurement
 from hodograph.placement.coordinates import COORDINATES, Arm, distance, incomparable
@@ -44,7 +45,7 @@ def place(folder: Path, *, against: list[str] | None = None, out: Path | None = 
     placement = place_measurement(folder, against or [])
     if out is not None:
         write_json(out, placement.record())
-    print_placement(Console(), placement)
+    print_placement(Terminal(), placement)
 
 
 def print_placement(console: Console, placement: Placement) -> None:

@@ -63,7 +63,7 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     summary = measurement.summary
     checkpoints = summary["checkpoints"]
     for warning in summary["warnings"]:
-        console.print(f"warning: {warning}", markup=False, style="yellow", soft_wrap=True)
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     first_step, last_step = checkpoints[0]["step"], checkpoints[-1]["step"]
     first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
     for end in (c for c in checkpoints if c["step"] == last_step):
@@ -78,6 +78,7 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
             console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
+    _print_renamed(console, summary["renamed"])
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
 
 
@@ -101,6 +102,17 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+    _print_renamed(console, plan.renamed)
+
+
+def _print_renamed(console: Console, lines: list[str]) -> None:
+    """The map of names, where the checkpoints do not call their parameters alike."""
+    if lines:
+        console.print("names that differ:")
+    for line in lines[:SHOWN_UNITS]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > SHOWN_UNITS:
+        console.print(f"  and {len(lines) - SHOWN_UNITS} more")
 
 
 def _memory(plan: Plan) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -13,19 +12,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hodograph.cli.terminal import Terminal, printable
 from hodograph.engine.local import Progress as OnProgress
 
 
 def bars() -> Progress:
     """Progress bars as every command shows them."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
     )
 
 
@@ -36,8 +36,7 @@ def entries_bar(description: str) -> Iterator[OnProgress]:
         task = progress.add_task(description, total=None)
 
         def update(done: int, total: int, name: str) -> None:
-            progress.update(
-                task, completed=done, total=total, description=f"{description} {name}".strip()
-            )
+            doing = printable(f"{description} {name}".strip())
+            progress.update(task, completed=done, total=total, description=doing)
 
         yield update

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
+from hodograph.cli.terminal import Terminal
 from hodograph.report.page import render
 
 
@@ -15,4 +14,4 @@ def report(folder: Path) -> None:
     folder
         What `hodograph measure --out` or `hodograph study --out` wrote.
     """
-    Console().print(f"report: {render(folder)}", soft_wrap=True, highlight=False)
+    Terminal().print(f"report: {render(folder)}", soft_wrap=True, highlight=False)

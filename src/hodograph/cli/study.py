@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from hodograph.cli.comparison import print_study
 from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
+from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
 from hodograph.report.page import render_study
 from hodograph.report.study import study_orderings
@@ -44,10 +44,10 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
         )
     write_study(loaded, runs, out, failures)
     for task, failure in failures.items():
-        Console(stderr=True).print(f"failed: {task}: {failure}", markup=False, soft_wrap=True)
-    print_study(Console(), out)
-    print_orderings(Console(), study_orderings(out))
-    Console().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
+        Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
+    print_study(Terminal(), out)
+    print_orderings(Terminal(), study_orderings(out))
+    Terminal().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
 from hodograph.cli.progress import entries_bar
+from hodograph.cli.terminal import Terminal
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.report.page import render_sweep
 from hodograph.sweep import Sweep, named_runs
@@ -51,11 +51,11 @@ def sweep(
             runs, out=out, workers=workers, on_progress=on_progress, scope=scope, exact=exact,
             seed=seed, unpaired=unpaired,
         )  # fmt: skip
-    print_sweep(Console(), found)
-    Console().print(f"report: {render_sweep(out)}", soft_wrap=True, highlight=False)
+    print_sweep(Terminal(), found)
+    Terminal().print(f"report: {render_sweep(out)}", soft_wrap=True, highlight=False)
 
 
-def print_sweep(console: Console, found: Sweep) -> None:
+def print_sweep(console: Terminal, found: Sweep) -> None:
     """Print how far each metric moves with its constant, and which orders change."""
     table = Table("", box=None, pad_edge=False)
     for heading in ("constant", "from", "to", "mean, least", "mean, most"):

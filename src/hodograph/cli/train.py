@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.progress import Progress
 
+from hodograph.cli.terminal import Terminal
 from hodograph.cli.training_plan import print_training_plan
 from hodograph.cli.watched import estimates
 from hodograph.errors import SettingsError
@@ -42,12 +42,12 @@ def train(
     if plan:
         from hodograph.training.plan import plan_training
 
-        print_training_plan(Console(), plan_training(settings))
+        print_training_plan(Terminal(), plan_training(settings))
         return
     folder = out or Path("runs") / settings.name
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if notice := getattr(settings.objective, "notice", None):
         console.print(notice, soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:

@@ -1,5 +1,6 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
+import math
 import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, get_args
@@ -68,8 +69,9 @@ class Settings:
             raise SettingsError(
                 f"input_draws is {self.input_draws}; it must be at least {LEAST_DRAWS}."
             )
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise SettingsError(f"learning_rate is {self.learning_rate}; it must be positive.")
+        rate = self.learning_rate
+        if rate is not None and not (rate > 0 and math.isfinite(rate)):
+            raise SettingsError(f"learning_rate is {rate}; it must be positive and finite.")
         if not re.fullmatch(DEVICE, self.device):
             raise SettingsError(f"device is {self.device!r}; it is cpu, cuda or, say, cuda:1.")
 
@@ -121,6 +123,8 @@ def _check(settings: Settings | PairSettings, *counts: str) -> None:
         value, choices = getattr(settings, one.name), CHOICES.get(one.name)
         if choices and value not in choices:
             raise SettingsError(f"{one.name} is {value!r}; it is one of {', '.join(choices)}.")
+    if settings.seed < 0:
+        raise SettingsError(f"seed is {settings.seed}; it must not be negative.")
     for name in counts:
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} is {getattr(settings, name)}; it must be at least 1.")

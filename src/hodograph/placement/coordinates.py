@@ -1,11 +1,13 @@
 """The coordinate vector of a measurement, and what of it can be held against another's."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from hodograph.documents import UnreadableError, read_object
 from hodograph.errors import StorageError
 from hodograph.tables.columns import BY_NAME
 from hodograph.tables.store import SUMMARY_FILE, read_measurement
@@ -24,6 +26,25 @@ COORDINATES: dict[str, str | None] = {
 
 STORAGE_FREE = ("visibility", "landing")  # defined on bfloat16 values whatever the storage
 KINDS = {"sft": "SFT", "opd": "OPD", "rlvr": "RLVR", "control": "control"}
+
+
+class _Base(BaseModel):
+    digest: str
+
+
+class _Checkpoint(BaseModel):
+    step: int
+    storage: str
+    metrics: dict[str, dict[str, Any]]
+
+
+class _Summary(BaseModel):
+    """What of summary.json places a measurement."""
+
+    base: _Base
+    scope: str
+    settings: dict[str, Any]
+    checkpoints: list[_Checkpoint] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -65,18 +86,19 @@ def read_arm(path: Path, kind: str | None = None) -> Arm:
     """
     nested = path / "measurement"
     folder = nested if (nested / SUMMARY_FILE).exists() else path
-    _, summary = read_measurement(folder)
+    _, content = read_measurement(folder)
     try:
-        end = _end(summary["checkpoints"])
-        metrics = end["metrics"]
+        summary = _Summary.model_validate(content)
+        end = _end(summary.checkpoints)
+        metrics = end.metrics
         return Arm(
             folder,
             kind or _trained(folder.resolve().parent / "recipe.json"),
-            summary["base"]["digest"],
-            summary["scope"],
-            end["storage"],
-            end["step"],
-            summary["settings"],
+            summary.base.digest,
+            summary.scope,
+            end.storage,
+            end.step,
+            summary.settings,
             {name: _value(metrics[name]) for name in COORDINATES},
             {name: _value(metrics[null]) if null else None for name, null in COORDINATES.items()},
         )
@@ -84,6 +106,12 @@ def read_arm(path: Path, kind: str | None = None) -> Arm:
         raise StorageError(
             f"{folder}: {SUMMARY_FILE} has no {error}; another version wrote it.\n"
             "  Measure again with this version."
+        ) from error
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StorageError(
+            f"{folder}: {SUMMARY_FILE} is not as expected at {where}; it was changed or damaged.\n"
+            "  Measure again into an empty folder."
         ) from error
 
 
@@ -136,10 +164,10 @@ def _positive(name: str, arm: Arm) -> float | None:
     return value if value > 0 else None
 
 
-def _end(checkpoints: list[dict[str, Any]]) -> dict[str, Any]:
+def _end(checkpoints: list[_Checkpoint]) -> _Checkpoint:
     """The last step as stored: rows that also_bf16 added are the bfloat16 ones."""
-    last = [c for c in checkpoints if c["step"] == checkpoints[-1]["step"]]
-    return next((c for c in last if c["storage"] != "bfloat16"), last[0])
+    last = [c for c in checkpoints if c.step == checkpoints[-1].step]
+    return next((c for c in last if c.storage != "bfloat16"), last[0])
 
 
 def _value(entry: dict[str, Any]) -> float | None:
@@ -151,9 +179,9 @@ def _trained(recipe: Path) -> str | None:
     if not recipe.exists():
         return None
     try:
-        objective = json.loads(recipe.read_text(encoding="utf-8"))["objective"]
+        objective = read_object(recipe)["objective"]
         kind = "control" if objective.get("reward") == "random" else objective["type"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (UnreadableError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
             f"{recipe}: does not tell the objective ({error}).\n"
             "  Name the kind yourself: --against opd=FOLDER"

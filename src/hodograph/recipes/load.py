@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hodograph.documents import UnreadableError, read_toml
 from hodograph.errors import SettingsError
 from hodograph.recipes.problems import explain
 from hodograph.recipes.recipe import Recipe
@@ -89,11 +90,9 @@ def _retyped(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _read_toml(path: Path) -> Tree:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: the recipe cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}.") from None
+        return read_toml(path)
+    except UnreadableError as error:
+        raise SettingsError(f"{path}: {error}.") from None
 
 
 def _toml_value(text: str) -> Any:

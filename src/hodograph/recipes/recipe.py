@@ -1,9 +1,9 @@
 """A recipe: everything that decides what a training run computes."""
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.adapter import Adapter, FrozenAAdapter
 from hodograph.recipes.models import Model, PathModel, Qwen3Model, StoredModel
@@ -11,7 +11,7 @@ from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
 from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import Batch, Optimizer
-from hodograph.recipes.section import Section
+from hodograph.recipes.section import Name, Section, Seed
 from hodograph.recipes.selection import Selection
 from hodograph.recipes.subspace import Subspace
 from hodograph.recipes.tasks import ChainMixtureTask, Fraction, Task
@@ -70,8 +70,8 @@ class Recipe(Section):
     Two runs of equal recipes on one machine with one thread count give equal bytes.
     """
 
-    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")]
-    seed: NonNegativeInt = 0
+    name: Name
+    seed: Seed = 0
     steps: PositiveInt
     student: Model
     teacher: StoredModel | None = None

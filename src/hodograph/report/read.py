@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from hodograph.documents import UnreadableError, read_json, require_file
 from hodograph.errors import StorageError
 from hodograph.report.names import NEEDED_COLUMNS
 from hodograph.tables.store import SUMMARY_FILE, TABLE_FILE
@@ -209,17 +209,15 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _read_json(path: Path, model: type[_Model], again: str) -> _Model:
     try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.\n  {again}") from error
+        return model.model_validate(read_json(path))
+    except UnreadableError as error:
+        raise StorageError(f"{path}: {error}.\n  {again}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise StorageError(
             f"{path} is not as expected: {where}: {first['msg']}.\n  {again}"
         ) from error
-    except ValueError as error:
-        raise StorageError(f"{path} is not readable JSON: {error}.\n  {again}") from error
 
 
 _MEASURE_AGAIN = "Measure again into an empty folder, then report on that."
@@ -228,11 +226,12 @@ _STUDY_AGAIN = "Run the study again with the same folder: finished runs are kept
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
+        require_file(path)
         stored = set(pq.read_schema(path).names)
         missing = [name for name in NEEDED_COLUMNS if name not in stored]
         if not missing:
             return pq.read_table(path, columns=list(NEEDED_COLUMNS)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnreadableError) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(
             f"{path} is not a readable Parquet file: {reason}\n  {_MEASURE_AGAIN}"

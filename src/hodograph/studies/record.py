@@ -1,10 +1,11 @@
 """study.json: what was run, what each run reached, and where its measurement lies."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hodograph.atomic import write_json
+from hodograph.documents import UnreadableError, read_json
+from hodograph.errors import StorageError
 from hodograph.measurement import versions
 from hodograph.studies.plan import StudyRun
 from hodograph.studies.study import Study
@@ -70,4 +71,7 @@ def _accuracy(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    try:
+        return read_json(path)
+    except UnreadableError as error:
+        raise StorageError(f"{path}: {error}.\n  Remove its run folder and train anew.") from error

@@ -1,14 +1,14 @@
 """A study: stages, arms and seeds in one file, each run stating only what differs."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
+from hodograph.documents import UnreadableError, read_toml
 from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
-from hodograph.recipes.section import Section
+from hodograph.recipes.section import Name, Section, Seed
 from hodograph.tables.lock import LockThresholds
 
 Tree = dict[str, Any]
@@ -58,10 +58,10 @@ class Study(Section):
     A student or teacher path of the form "@anchor" is that run of the same seed.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    name: Name
     description: str = ""
     notes: tuple[str, ...] = ()
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     measure: MeasureSection = MeasureSection()
     shared: Tree = Field(default_factory=dict)
     arm: Tree = Field(default_factory=dict)
@@ -84,11 +84,9 @@ def load_study(path: Path) -> Study:
             range, or a name used twice.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: the study cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}.") from None
+        tree = read_toml(path)
+    except UnreadableError as error:
+        raise SettingsError(f"{path}: {error}.") from None
     try:
         study = Study.model_validate(tree)
     except ValidationError as error:

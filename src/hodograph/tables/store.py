@@ -1,7 +1,6 @@
 """The folder of one result: parts while it runs, one table and one summary at the end."""
 
 import hashlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hodograph.atomic import write_atomically, write_json
+from hodograph.documents import UnreadableError, read_object, require_file
 from hodograph.errors import StorageError
 from hodograph.tables.columns import COLUMNS, Column, schema
 from hodograph.tables.pairs import PAIR_COLUMNS
@@ -125,7 +125,8 @@ def read_measurement(folder: Path, kind: Kind = MATRICES) -> tuple[pd.DataFrame,
             f"  Run the same hodograph {kind.command} command again; it goes on where it stopped."
         )
     try:
+        require_file(folder / kind.table_file)
         table = to_frame(pq.read_table(folder / kind.table_file))
-        return table, json.loads(summary.read_text())
-    except (OSError, ValueError, pa.ArrowException) as error:
+        return table, read_object(summary)
+    except (OSError, ValueError, pa.ArrowException, UnreadableError) as error:
         raise StorageError(f"{folder}: the {kind.name} cannot be read ({error}).") from error

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hodograph import documents
 from hodograph.atomic import sync, write_json, write_text
 from hodograph.errors import SettingsError, StorageError
 from hodograph.recipes import Recipe, first_difference, parse_recipe
@@ -123,8 +124,8 @@ def read_json(path: Path) -> Any:
         StorageError: it cannot be read or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return documents.read_json(path)
+    except documents.UnreadableError as error:
         raise StorageError(f"{path} cannot be read back: {error}.") from None
 
 

@@ -105,5 +105,5 @@ def test_what_is_no_measurement_is_one_clear_error(tmp_path):
     summary = json.loads((folder / "summary.json").read_text())
     del summary["scope"]
     (folder / "summary.json").write_text(json.dumps(summary))
-    with pytest.raises(StorageError, match="has no 'scope'"):
+    with pytest.raises(StorageError, match="not as expected at scope"):
         read_arm(folder)

@@ -92,7 +92,7 @@ def test_every_mistake_is_named_with_the_file_the_key_and_the_way_on(recipe_file
 
 def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
-    assert message(missing) == f"{missing}: the recipe cannot be read: No such file or directory."
+    assert message(missing) == f"{missing}: cannot be read: No such file or directory."
     bad = tmp_path / "bad.toml"
     bad.write_text("steps = = 3")
     assert message(bad).startswith(f"{bad}: not valid TOML: ")

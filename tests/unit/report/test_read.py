@@ -57,7 +57,7 @@ def test_an_empty_table_is_refused(folder):
 def test_a_summary_cut_short_is_refused(folder):
     path = folder / "summary.json"
     path.write_text(path.read_text()[:200])
-    refused(folder, "summary.json", "not readable JSON")
+    refused(folder, "summary.json", "not valid JSON")
 
 
 def test_a_summary_without_a_field_names_it(folder):
