@@ -25,6 +25,7 @@ from hodograph.tables.store import (
     Kind,
     MeasurementFolder,
     MemoryParts,
+    held,
     table_of,
     to_frame,
 )
@@ -86,20 +87,21 @@ def measure(
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), MATRICES)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
-    if folder is not None and (finished := folder.finished()) is not None:
-        matrices, summary = finished
-        if settings.accepts(matrices["nonfinite"].sum()):
-            return Measurement(matrices, summary)
-    work = partial(measure_parameter, trajectory=trajectory, settings=settings)
-    parts = folder or MemoryParts()
-    rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
-    table = table_of(with_energy_share(rows))
-    matrices = to_frame(table)
-    summary = _summary(trajectory, parameters, skipped, settings, matrices)
-    summary["fingerprint"] = fingerprint
-    if folder is not None:
-        folder.finish(table, summary)
-    return Measurement(matrices, summary)
+    with held(folder):
+        if folder is not None and (finished := folder.finished()) is not None:
+            matrices, summary = finished
+            if settings.accepts(matrices["nonfinite"].sum()):
+                return Measurement(matrices, summary)
+        work = partial(measure_parameter, trajectory=trajectory, settings=settings)
+        parts = folder or MemoryParts()
+        rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
+        table = table_of(with_energy_share(rows))
+        matrices = to_frame(table)
+        summary = _summary(trajectory, parameters, skipped, settings, matrices)
+        summary["fingerprint"] = fingerprint
+        if folder is not None:
+            folder.finish(table, summary)
+        return Measurement(matrices, summary)
 
 
 def plan_measurement(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
+from hodograph.atomic import sweep
 from hodograph.cli.comparison import print_study
 from hodograph.cli.progress import bars
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
+from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
 from hodograph.studies.plan import plan
 from hodograph.studies.record import write_study
@@ -36,11 +38,13 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     loaded = load_study(study_file)
     runs = plan(loaded, study_file, out)
     tasks = tasks_of(runs, loaded.measure.model_dump())
-    with bars() as progress:
-        failures = run_tasks(
-            tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
-        )
-    write_study(loaded, runs, out, failures)
+    with only_process(out):
+        with bars() as progress:
+            failures = run_tasks(
+                tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
+            )
+        sweep(out)
+        write_study(loaded, runs, out, failures)
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
