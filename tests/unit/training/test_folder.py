@@ -104,8 +104,8 @@ def test_a_run_belongs_to_one_recipe(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("mine")
-    with pytest.raises(StorageError, match=r"file/run cannot be written: .*Not a directory"):
+    with pytest.raises(StorageError, match=r"file/run: cannot be written .Not a directory"):
         train(tiny_recipe({"steps": 1}), occupied / "run")
-    with pytest.raises(StorageError, match=r"file cannot be written: .*File exists"):
+    with pytest.raises(StorageError, match=r"file: cannot be written .File exists"):
         train(tiny_recipe({"steps": 1}), occupied)
     assert occupied.read_text() == "mine"
