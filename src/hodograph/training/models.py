@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
@@ -14,10 +15,22 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from hodograph.checkpoints import open_checkpoint
 from hodograph.errors import CheckpointError, SettingsError
 from hodograph.recipes import Model, Qwen3Model
 from hodograph.tasks.alphabet import chain_tokenizer
 from hodograph.training.folder import RunFolder, read_json
+
+UNREADABLE = (  # what transformers was seen to raise on damaged and contradictory files
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 
 
 def open_tokenizer(settings: Model) -> PreTrainedTokenizerBase:
@@ -39,7 +52,20 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     """
     if isinstance(settings, Qwen3Model):
         return _random_qwen3(settings, seed)
-    model = _from_folder(AutoModelForCausalLM, settings.path, "model", dtype=torch.float32)
+    if list(_weights_of(Path(settings.path)).glob("*.safetensors")):
+        open_checkpoint(_weights_of(Path(settings.path)))  # transformers would wait for a pipe
+    model, found = _from_folder(
+        AutoModelForCausalLM,
+        settings.path,
+        "model",
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    if missing := sorted(found["missing_keys"]):
+        raise CheckpointError(
+            f"{settings.path}: {len(missing)} weights are missing, {missing[0]} among them.\n"
+            "  Training would start from random ones; export the model again."
+        )
     if settings.round_to_bf16:
         round_to_bf16(model)
     return model
@@ -101,8 +127,9 @@ def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
         )
     try:
         return loader.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: the {what} cannot be read: {error}") from None
+    except UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path}: the {what} cannot be read: {reason}") from error
 
 
 def _weights_of(path: Path) -> Path:
