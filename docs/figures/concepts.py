@@ -21,6 +21,7 @@ from hodograph.checkpoints import open_checkpoint
 from hodograph.diagnostics.spectrum import resolution
 from hodograph.linalg.factor import factor
 from hodograph.matrices.update import stored_update
+from hodograph.report.names import MODULE_ORDER
 
 Arms = Mapping[str, pd.DataFrame]
 HERE = Path(__file__).parent
@@ -208,6 +209,43 @@ def two_runs(folder: Path, axes: list[Axes]) -> None:
     axes[0].legend()
 
 
+def inputs(arms: Arms, axes: list[Axes]) -> None:
+    """By module: capture of the rest from the first checkpoint, and energy in the top inputs."""
+    modules = [m.removesuffix("_proj") for m in MODULE_ORDER]
+    shown = (
+        ("capture16", "capture16_by_inputs", "capture16_input_null", min),
+        ("input_energy16", None, "input_energy16_null", max),
+    )
+    for panel, (value, beside, null, pick) in zip(axes, shown, strict=True):
+        for place, (arm, look) in enumerate(LOOKS.items()):
+            table = arms[arm]
+            rows = table[(table["storage"] == "float32") & (table["step"] == pick(table["step"]))]
+            means = rows.groupby("module")[[c for c in (value, beside, null) if c]].mean()
+            means = means.loc[list(MODULE_ORDER)]
+            x = np.arange(len(modules)) + 0.16 * (place - 1.5)
+            panel.plot(x, means[value], color=look.colour, marker=look.marker, ms=4, ls="",
+                       label=arm)  # fmt: skip
+            if beside:
+                panel.plot(x, means[beside], color=look.colour, marker=look.marker, ms=4, ls="",
+                           mfc="white")  # fmt: skip
+            panel.plot(x, means[null], color=NULL, marker="_", ms=6, mew=1.2, ls="")
+        panel.set_xticks(range(len(modules)), modules)
+    axes[0].plot([], [], color=NULL, marker="o", mfc="white", ls="", ms=4,
+                 label="by a random update, same inputs")  # fmt: skip
+    axes[0].plot([], [], color=NULL, marker="_", ls="", label="random updates of each other")
+    axes[0].set_ylabel("capture of the rest of the way")
+    axes[0].legend(loc="lower left", fontsize=7)
+    axes[1].axhline(16 / 128, color=NULL, ls=":", lw=1)
+    axes[1].plot([], [], color=NULL, ls=":", label="chance (down: 16 / 256)")
+    axes[1].plot([], [], color=NULL, marker="_", ls="", label="random updates, same inputs")
+    axes[1].set_ylim(0, 1)
+    axes[1].set_ylabel("energy in the top 16 inputs")
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[1].legend(
+        handles=axes[1].get_legend_handles_labels()[0][-2:], loc="center left", fontsize=7
+    )
+
+
 def draw(plot: Callable[[list[Axes]], None], name: str, panels: int) -> None:
     """Save one figure of one or two panels beside this script."""
     with mpl.rc_context(STYLE):
@@ -222,6 +260,7 @@ def main() -> None:
     arms = measured(folder)
     of_arms = {
         visibility: 1, landing: 2, rotation: 1, spectral_shift: 1, energy: 2, size_and_path: 2,
+        inputs: 2,
     }  # fmt: skip
     for plot, panels in of_arms.items():
         draw(lambda axes, plot=plot: plot(arms, axes), plot.__name__, panels)

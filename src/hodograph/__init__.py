@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hodograph.comparison import Comparison, compare
     from hodograph.measurement import Measurement, measure, plan_measurement
+    from hodograph.monitor import Monitor
     from hodograph.placement import Placement, place
 
 __all__ = [
     "Comparison",
     "Measurement",
+    "Monitor",
     "Placement",
     "compare",
     "measure",
@@ -20,6 +22,7 @@ __all__ = [
 _MODULES = {
     "Comparison": "comparison",
     "Measurement": "measurement",
+    "Monitor": "monitor",
     "Placement": "placement",
     "compare": "comparison",
     "measure": "measurement",

@@ -3,21 +3,27 @@
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
+from hodograph.engine.devices import check_device, kind_of
 from hodograph.engine.local import Progress, run
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
+from hodograph.inputs.collect import Wanted, collect, identity
+from hodograph.inputs.kept import KeptInputs
+from hodograph.inputs.source import Source, open_source
 from hodograph.matrices.pairing import Parameter, Skipped, pair
 from hodograph.tables.lock import lock_of
 from hodograph.tables.store import (
@@ -52,6 +58,7 @@ def measure(
     tuned: str | Path | Sequence[str | Path],
     *,
     steps: Sequence[int] | None = None,
+    inputs: str | Path | None = None,
     out: str | Path | None = None,
     settings: Settings | None = None,
     workers: int = 1,
@@ -66,42 +73,100 @@ def measure(
         base: W0, a safetensors file or a Hugging Face folder.
         tuned: one later checkpoint, or several in the order of training.
         steps: optimizer step of each; taken from the folder names where not given.
+        inputs: texts, or a run folder of ours, that W0 is run on to see the layers' inputs; needs
+            the extra `train`, and W0 as a folder with its configuration and tokenizer.
         out: folder for matrices.parquet and summary.json. Finished matrices are kept there, so
             that the same call goes on after an interruption and a finished one returns at once.
         settings: all settings at once; or name single ones, as in `scope="attention"`.
         workers: processes, one thread each; the numbers are bitwise the same for any number. With
-            more than one, call this below `if __name__ == "__main__":` in a script.
+            more than one, call this below `if __name__ == "__main__":` in a script. With
+            device="cuda" at most one a CUDA device.
         on_progress: called with entries done, entries in all, and the parameter in work.
         **changed: fields of Settings.
 
     Raises:
-        CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
+        CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights; with
+            `inputs`, W0 is no whole model.
         PairingError: the checkpoints do not hold the same parameters.
-        SettingsError: steps are unknown or not increasing, or a setting is out of range.
+        SettingsError: steps are unknown or not increasing, a setting is out of range, the device
+            is not there, or `inputs` holds no texts.
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
     _require_workers(workers)
+    check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    fingerprint = fingerprint_of(trajectory, settings.printed(), MATRICES)
+    source = _source(inputs, settings)
+    asked = settings.printed() | (
+        {"inputs": identity(source, trajectory.base.path)} if source else {}
+    )
+    fingerprint = fingerprint_of(trajectory, asked, MATRICES)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
     with held(folder):
         if folder is not None and (finished := folder.finished()) is not None:
             matrices, summary = finished
             if settings.accepts(matrices["nonfinite"].sum()):
                 return Measurement(matrices, summary)
-        work = partial(measure_parameter, trajectory=trajectory, settings=settings)
         parts = folder or MemoryParts()
-        rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
+        with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
+            work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
+            rows = run(
+                parameters, work, settings.accepts, parts, on_progress, workers, settings.device
+            )
+            described = seen.described() if seen else None
         table = table_of(with_energy_share(rows))
         matrices = to_frame(table)
         summary = _summary(trajectory, parameters, skipped, settings, matrices)
+        summary["inputs"] = described
+        summary["warnings"] += _few_tokens(described, parameters)
         summary["fingerprint"] = fingerprint
         if folder is not None:
             folder.finish(table, summary)
         return Measurement(matrices, summary)
+
+
+def _source(inputs: str | Path | None, settings: Settings) -> Source | None:
+    if inputs is None:
+        return None
+    if settings.only == "sparsity":
+        raise SettingsError(
+            "inputs are compared with spectra, and sparsity alone has none.\n"
+            "  Leave out --inputs, or --only sparsity."
+        )
+    return open_source(inputs, settings.input_tokens)
+
+
+def _few_tokens(described: dict[str, Any] | None, parameters: list[Parameter]) -> list[str]:
+    widest = max((b.cols for unit in parameters for b in unit.blocks if b.spectral), default=0)
+    if described is None or described["tokens"] >= 2 * widest:
+        return []
+    return [
+        f"The layers' inputs were seen at {described['tokens']} tokens, fewer than twice the"
+        f" {widest} inputs of the widest matrix: their second moment is coarse (--input-tokens)."
+    ]
+
+
+@contextmanager
+def _looked_at(
+    source: Source | None,
+    trajectory: Trajectory,
+    parameters: list[Parameter],
+    settings: Settings,
+    folder: MeasurementFolder | None,
+    on_progress: Progress,
+) -> Iterator[KeptInputs | None]:
+    """What the layers see, kept with the parts of the measurement; None where nobody asked."""
+    if source is None:
+        yield None
+        return
+    wanted = Wanted(
+        settings.input_tokens, settings.similarity_k, settings.input_draws, settings.seed
+    )
+    with TemporaryDirectory() as temporary:
+        kept_in = Path(temporary) if folder is None else folder.beside("inputs")
+        yield collect(parameters, trajectory, source, wanted, kept_in, on_progress)
 
 
 def plan_measurement(
@@ -119,6 +184,7 @@ def plan_measurement(
     """
     settings = settings or Settings()
     _require_workers(workers)
+    check_device(settings.device, workers)
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
@@ -164,7 +230,7 @@ def _summary(
         "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
-        "versions": versions(),
+        "versions": versions() | {"device": kind_of(settings.device)},
         "lock": lock_of(matrices, settings.lock, settings.seed),
         "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
     }
@@ -206,6 +272,8 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
     del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    if "device" in asked:
+        asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
     described = {
         "settings": asked,
         "steps": trajectory.steps,

@@ -15,7 +15,7 @@ HODOGRAPH = str(Path(sys.executable).with_name("hodograph"))
 STUDY = """
 name = "tiny"
 seeds = [0]
-measure = { also_bf16 = true, permutations = 2 }
+measure = { also_bf16 = true, permutations = 2, inputs = "run", lock = { share = 0.5 } }
 
 [shared]
 objective = { type = "sft" }
@@ -96,9 +96,20 @@ def test_trains_measures_and_records_every_run(whole):
     summary = json.loads((whole / "seed_0" / "sft" / "measurement" / "summary.json").read_text())
     assert summary["base"]["digest"] == runs["sft"]["w0_digest"]
     assert [c["step"] for c in summary["checkpoints"]] == [1, 1, 2, 2, 3, 3]
+    assert summary["lock"]["float32"]["thresholds"]["share"] == 0.5
     matrices = tables(whole)["sft"].to_pandas()
     assert matrices["kappa"].notna().all()
     assert "tiny" in (whole / "report.html").read_text()
+
+
+def test_looks_at_the_inputs_of_each_runs_own_prompts(whole):
+    for arm, kind in (("sft", "demonstrations"), ("coin", "rollouts")):
+        summary = json.loads((whole / "seed_0" / arm / "measurement" / "summary.json").read_text())
+        assert (summary["inputs"]["kind"], summary["inputs"]["without"]) == (kind, {})
+        assert 0 < summary["inputs"]["tokens"] <= 4096
+        rows = tables(whole)[arm].to_pandas()
+        assert (rows["input_energy16"].notna() == (rows["update_norm"] > 0)).all()
+        assert rows["input_energy16"].notna().any()
 
 
 def test_running_again_trains_nothing(whole, file):
@@ -172,5 +183,8 @@ def test_bad_studies_end_with_one_clear_message(tmp_path):
     assert done.returncode == 2
     assert "wrong.toml [arms.sft]: steps" in done.stderr
     assert "Traceback" not in done.stderr
+    wrong.write_text(STUDY.replace("share = 0.5", "share = 5"))
+    done = study(wrong, tmp_path / "out")
+    assert (done.returncode, "lock.share is 5" in done.stderr) == (2, True)
     done = study(wrong, tmp_path / "out", workers=0)
     assert "--workers 0" in done.stderr

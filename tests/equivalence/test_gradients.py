@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
-from hodograph.recipes import Recipe
+from hodograph.recipes import Recipe, merged
 from hodograph.training import train
 from hodograph.training.assembly import Parts, build_trainer, open_parts
 from hodograph.training.folder import RunFolder
 from planted.runs import STUDENT, tiny_recipe
+from planted.twin import twin_loss
 
 TOLERANCE = 3e-5  # relative, in the norm of the whole gradient: float32 against float64
 UNCLIPPED = {"optimizer": {"lr": 1e-3, "max_grad_norm": 0}}
@@ -73,11 +74,12 @@ def completion_logps(
     return logps_BT[:, -batch["completion_ids"].size(1) :]
 
 
-@pytest.fixture
-def teacher(tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A larger random model, as a finished run of one step."""
     student = STUDENT | {"hidden_size": 24, "layers": 2, "initializer_range": 0.2}
-    run = train(tiny_recipe({"student": student, "steps": 1, "seed": 5}), tmp_path / "teacher")
+    recipe = tiny_recipe({"student": student, "steps": 1, "seed": 5})
+    run = train(recipe, tmp_path_factory.mktemp("models") / "teacher")
     return {"type": "path", "path": str(run.path)}
 
 
@@ -176,3 +178,79 @@ def test_the_logged_reverse_kl_is_the_mean_log_ratio_of_the_batch(
     line = json.loads((run.path / "metrics.jsonl").read_text())
     expected = float((gap_BT * mask_BT).sum() / mask_BT.sum())
     assert line["opd/reverse_kl"] == pytest.approx(expected, rel=1e-5)
+
+
+COIN = {"reward": "random"}
+ROWS = {"prompts": 4, "group_size": 4}
+BY_TEACHER = {"type": "teacher", "behaviour": "teacher"}
+INTERVENTIONS = {
+    "mix": {"objective": {"type": "mix", "alpha": 0.3, **COIN}},
+    "mix by slime's coefficient": {"objective": {"type": "mix", "opd_kl_coef": 0.5, **COIN}},
+    "mix, means over answers": {
+        "objective": {"type": "mix", "alpha": 0.6, "loss_agg": "seq-mean-token-mean", **COIN}
+    },
+    "mix, equal groups kept": {
+        "objective": {"type": "mix", "alpha": 0.3, "zero_variance": "keep", **COIN}
+    },
+    "mix, normalised": {"objective": {"type": "mix", "alpha": 0.3, "normalise": "batch", **COIN}},
+    "largest gap": {"selection": {"type": "largest_gap", "rho": 0.5}},
+    "smallest gap": {"selection": {"type": "smallest_gap", "rho": 0.4, "compensate": False}},
+    "random tokens": {"selection": {"type": "random", "rho": 0.5}},
+    "high entropy": {"selection": {"type": "entropy", "rho": 0.2}},
+    "first tokens": {"selection": {"type": "position", "rho": 0.5}},
+    "last tokens of a mix": {
+        "objective": {"type": "mix", "alpha": 0.5, "loss_agg": "seq-mean-token-mean", **COIN},
+        "selection": {"type": "position", "rho": 0.3, "where": "last"},
+    },
+    "random tokens of rlvr": {
+        "objective": {"type": "rlvr", **COIN},
+        "selection": {"type": "random", "rho": 0.25},
+        "teacher": None,
+    },
+    "teacher answers": {"rollout": {"type": "teacher"}},
+    "teacher answers, true ratio": {"rollout": BY_TEACHER},
+    "teacher answers, clipped": {
+        "objective": {"type": "rlvr", "eps_clip": 0.5, "eps_clip_high": 0.2, **COIN},
+        "rollout": BY_TEACHER,
+    },
+    "both answer, true ratio, mixed": {
+        "objective": {"type": "mix", "alpha": 0.5, "eps_clip": 1, "eps_clip_high": 9, **COIN},
+        "rollout": {"type": "mixture", "teacher_share": 0.5, "behaviour": "teacher"},
+        "selection": {"type": "largest_gap", "rho": 0.5},
+    },
+    "full reverse KL": {"objective": {"kl": "full_reverse"}},
+    "full forward KL of some tokens": {
+        "objective": {"kl": "full_forward", "loss_agg": "seq-mean-token-mean"},
+        "sampling": {"temperature": 0.7},
+        "selection": {"type": "largest_gap", "rho": 0.5},
+        "rollout": {"type": "teacher"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", INTERVENTIONS)
+def test_every_intervention_has_the_gradient_of_its_plain_twin(
+    tmp_path: Path, teacher: dict[str, Any], name: str
+) -> None:
+    common = {"steps": 1, "objective": {"type": "opd"}, "teacher": teacher, "batch": ROWS}
+    recipe = tiny_recipe(merged(common | UNCLIPPED, INTERVENTIONS[name]))
+    parts = open_parts(recipe)
+    before = copy.deepcopy(parts)
+    trainer = build_trainer(recipe, RunFolder(tmp_path), parts)
+    kept: list[dict[str, Tensor]] = []
+    generate = trainer._generate_and_score_completions
+    trainer._generate_and_score_completions = lambda i: kept.append(generate(i)) or dict(kept[-1])
+    gradients = Gradients(parts.model)
+    trainer.add_callback(gradients)
+    trainer.train()
+
+    batch, rewards = kept[0], trainer._logs["rewards"]
+    theirs = None if before.teacher is None else before.teacher.double()
+    mine = list(rewards["random" if "random" in rewards else "verifier"])
+    model = before.model.double()
+    assert_close(gradients.kept, model, twin_loss(recipe, model, theirs, batch, mine))
+    line = trainer.state.log_history[0]
+    clipped = line["clip_ratio/region_mean"]
+    assert 0 < clipped < 1 if name == "teacher answers, clipped" else clipped == 0
+    if name.startswith("both answer"):
+        assert 0 < line["rollout/teacher"] < 1

@@ -143,7 +143,7 @@ def on_policy_trainer(state: Path, *, dtype: torch.dtype, batching: bool, alpha:
     [
         (torch.bfloat16, False, 0.0, "weights are trained in float32 only"),
         (torch.float32, True, 0.0, "continuous batching casts the trained weights"),
-        (torch.float32, False, 0.5, "a teacher is needed when alpha is not 0"),
+        (torch.float32, False, 0.5, "a teacher is needed: alpha is 0.5"),
     ],
 )
 def test_what_would_spoil_the_weights_or_the_objective_is_refused(

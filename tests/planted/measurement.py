@@ -45,6 +45,7 @@ def matrix_row(
     row |= {
         column.name: 2 for column in COLUMNS if column.is_metric and str(column.type) == "int64"
     }
+    row |= {column.name: None for column in COLUMNS if column.family == "inputs"}
     row |= {"ulp_0": sparsity, "ulp_1": 0.7 * (1 - sparsity), "ulp_2": 0.3 * (1 - sparsity)}
     row |= {"ulp_3_4": 0.0, "ulp_5_8": 0.0, "ulp_over_8": 0.0, "nonfinite": 0}
     row |= {

@@ -15,7 +15,18 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 PROSE = [*sorted(ROOT.glob("*.md")), *PAGES]
-COMMANDS = ("measure", "train", "study", "report", "columns", "compare", "place", "diff", "inspect")
+COMMANDS = (
+    "measure",
+    "train",
+    "study",
+    "report",
+    "columns",
+    "compare",
+    "place",
+    "diff",
+    "inspect",
+    "watch",
+)
 DECLARED = {**BY_NAME, **PAIR_BY_NAME}
 CONCEPTS_WITH_COLUMNS = [
     p for p in PAGES if p.parent.name == "concepts" and "\n## Columns" in p.read_text()

@@ -24,6 +24,7 @@ for _command in (
     "place",
     "diff",
     "inspect",
+    "watch",
 ):
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 

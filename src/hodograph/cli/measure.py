@@ -1,6 +1,5 @@
 """`hodograph measure`: checkpoints in, table, summary and page out."""
 
-import os
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
 from hodograph.cli.terminal import Terminal
+from hodograph.engine.devices import most_workers
 from hodograph.engine.settings import Nonfinite, Only, Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
@@ -35,6 +35,9 @@ def measure(
     plan: Annotated[bool, Parameter(negative="")] = False,
     workers: int | None = None,
     steps: str | None = None,
+    inputs: Path | None = None,
+    input_tokens: int = 4096,
+    input_draws: int = 4,
     scope: Scope = "linear",
     only: Only = "everything",
     also_bf16: Annotated[bool, Parameter(negative="")] = False,
@@ -43,6 +46,7 @@ def measure(
     mask_rank: int = 64,
     permutations: int = 4,
     exact: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "cpu",
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
@@ -51,6 +55,7 @@ def measure(
     lock_after: int = LOCK.after,
     lock_noise: float = LOCK.noise,
     lock_energy: float = LOCK.energy,
+    lock_inputs: float = LOCK.inputs,
 ) -> None:
     """Measure the update from BASE to each TUNED checkpoint.
 
@@ -68,10 +73,17 @@ def measure(
     plan
         Print what would be read, needed and taken, and run nothing.
     workers
-        Processes, one thread each; by default one a core where the plan exceeds 20 seconds. The
-        numbers are bitwise the same for any number.
+        Processes, one thread each; by default one a core, or one a CUDA device, where the plan
+        exceeds 20 seconds. The numbers are bitwise the same for any number.
     steps
         Optimizer step of each TUNED, separated by commas.
+    inputs
+        Texts to run W0 on, to see what the layers' inputs alone explain: a text file, a JSONL
+        file, or the folder of a run (needs the extra `train`).
+    input_tokens
+        Most tokens of them.
+    input_draws
+        Random updates with the same inputs, drawn for each matrix.
     scope
         linear (q, k, v, o, gate, up, down), attention (q, k, v, o) or all.
     only
@@ -88,6 +100,8 @@ def measure(
         Draws of the within-matrix permutation null.
     exact
         Factor every matrix by a full SVD, the reference, several times slower.
+    device
+        Where matrices are factored: cpu, cuda (every GPU, one process each), or cuda:1.
     seed
         Seed of the permutations and of the bootstrap over layers.
     unpaired
@@ -104,15 +118,19 @@ def measure(
         Least energy of the rest of the way, in units of its rounding noise.
     lock_energy
         Least energy of the rest of the way, as a share of the whole update's.
+    lock_inputs
+        Part of the early update's capture that a random update with the same inputs must reach.
     """
     settings = Settings(
         scope=scope, only=only, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
-        permutations=permutations, exact=exact, seed=seed, unpaired=unpaired, nonfinite=nonfinite,
-        learning_rate=lr,
-        lock=LockThresholds(lock_capture, lock_share, lock_after, lock_noise, lock_energy),
+        permutations=permutations, exact=exact, device=device, seed=seed, unpaired=unpaired,
+        nonfinite=nonfinite, learning_rate=lr, input_tokens=input_tokens, input_draws=input_draws,
+        lock=LockThresholds(
+            lock_capture, lock_share, lock_after, lock_noise, lock_energy, lock_inputs
+        ),
     )  # fmt: skip
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
-    ahead = plan_measurement(base, tuned, **asked, workers=workers or os.cpu_count() or 1)
+    ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
     if plan:
         print_plan(Terminal(), ahead)
         return
@@ -122,7 +140,7 @@ def measure(
         workers = ahead.workers if ahead.seconds > WORTH_PROCESSES else 1
     with entries_bar("measuring") as on_progress:
         measurement = measure_checkpoints(
-            base, tuned, **asked, out=out, workers=workers, on_progress=on_progress
+            base, tuned, **asked, inputs=inputs, out=out, workers=workers, on_progress=on_progress
         )
     print_measurement(Terminal(), measurement, render_measurement(out))
 

@@ -40,6 +40,8 @@ LINES = (
     Line("stable_rank", "stable rank", None, 1, ".2f"),
     Line("hill_11", "Hill, k = 11", None, 1, ".2f"),
     Line("sim16_end", "Sim_16, first to last", "sim16_chance", 1, ".2f"),
+    Line("input_overlap16", "overlap with inputs", "input_overlap16_null", 1, ".2f"),
+    Line("input_energy16", "energy in inputs, %", "input_energy16_null", 100, ".1f"),
 )  # fmt: skip
 
 
@@ -66,6 +68,8 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
+        if summary["inputs"]:
+            console.print(inputs_line(summary["inputs"]), highlight=False, soft_wrap=True)
         for storage, entry in summary["lock"].items():
             console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
@@ -81,8 +85,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         ("matrices", f"{plan.matrices}"),
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", f"{plan.workers}"),
+        ("factoring on", plan.device),
         ("time, estimated", f"{plan.seconds:.0f} s"),
-        ("memory a worker, estimated", f"{decimal(plan.memory)} and 0.4 GB for the libraries"),
+        ("memory a worker, estimated", _memory(plan)),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -92,6 +97,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+
+
+def _memory(plan: Plan) -> str:
+    if plan.device == "cpu":
+        return f"{decimal(plan.memory)} and 0.4 GB for the libraries"
+    return f"{decimal(plan.memory)} on the device"
 
 
 def lock_line(entry: dict[str, Any]) -> str:
@@ -104,6 +115,16 @@ def lock_line(entry: dict[str, Any]) -> str:
         line += f"; median t* step {entry['step']:g}"
         line += f"; stable rank from there max / min {entry['stable_rank_band']:.2f}"
     return line
+
+
+def inputs_line(inputs: dict[str, Any]) -> str:
+    """Which texts the layers were shown."""
+    cut = f", {inputs['cut']} cut" if inputs["cut"] else ""
+    without = f"; {len(inputs['without'])} parameters without" if inputs["without"] else ""
+    return (
+        f"inputs: {inputs['kind']} of {inputs['source']}, {inputs['texts']} texts{cut},"
+        f" {inputs['tokens']} tokens{without}; their nulls are random updates with these inputs"
+    )
 
 
 def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:

@@ -7,13 +7,20 @@ from cyclopts import Parameter
 from rich.progress import Progress
 
 from hodograph.cli.terminal import Terminal
+from hodograph.cli.training_plan import print_training_plan
 from hodograph.errors import SettingsError
 from hodograph.recipes import load_recipe
 
 Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
-def train(recipe: Path, /, *overrides: Overrides, out: Path | None = None) -> None:
+def train(
+    recipe: Path,
+    /,
+    *overrides: Overrides,
+    out: Path | None = None,
+    plan: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Train a recipe; the same command resumes a run that was killed.
 
     Any key of the recipe can be set: --optimizer.lr 2e-5, --save.steps "[10, 20]",
@@ -27,12 +34,21 @@ def train(recipe: Path, /, *overrides: Overrides, out: Path | None = None) -> No
         Pairs of a dotted key and a value.
     out
         Run folder; runs/NAME when left out, with the recipe's name.
+    plan
+        Print parameters, memory and the least time, from configurations alone, and train nothing.
     """
     settings = load_recipe(recipe, parse_overrides(overrides))
+    if plan:
+        from hodograph.training.plan import plan_training
+
+        print_training_plan(Terminal(), plan_training(settings))
+        return
     folder = out or Path("runs") / settings.name
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
 
     console = Terminal(stderr=True)
+    if notice := getattr(settings.objective, "notice", None):
+        console.print(notice, soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(settings.name, total=settings.steps)
         run = train_recipe(

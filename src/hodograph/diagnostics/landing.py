@@ -73,18 +73,24 @@ def permutation_null(
 ) -> dict[str, Any]:
     """Sparsity and overlaps after permuting D within the matrix: size kept, place forgotten.
 
+    The entries are put on a circle in a random order, and every draw turns D against W0 by a
+    random distance: the draws are elements of a random cyclic group (docs/design/nulls.md).
+
     Exact where D is stored in float32 or wider; an update already rounded to 16 bits must not be
     permuted, since its sizes carry the exponents of the places they came from.
     """
     if reason is not None:
         return {"null_reason": reason}
     generator = torch.Generator().manual_seed(permutations.seed)
-    base_E, base_bits = update.base_MN.flatten(), bits_of(update.base_MN)
-    step_E = update.tuned_MN.flatten() - base_E
+    order_E = torch.randperm(update.base_MN.numel(), generator=generator).numpy()
+    base_E, step_E = (
+        torch.from_numpy(matrix_MN.numpy().take(order_E))
+        for matrix_MN in (update.base_MN, update.tuned_MN - update.base_MN)
+    )
+    masks, base_bits = masks.reordered(order_E), bits_of(base_E)
     drawn: list[dict[str, float]] = []
-    for _ in range(permutations.count):
-        order_E = torch.randperm(len(step_E), generator=generator)
-        changed_E = changed_bits(base_bits, bits_of(base_E + step_E[order_E]))
+    for turn in torch.randint(len(order_E), (permutations.count,), generator=generator).tolist():
+        changed_E = changed_bits(base_bits, bits_of(base_E + step_E.roll(turn)))
         overlaps = masks.overlaps(changed_E) or {}
         draw = {f"overlap_{name}": share for name, share in overlaps.items()}
         drawn.append(draw | {"update_sparsity": 1 - float(changed_E.mean())})

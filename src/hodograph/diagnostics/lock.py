@@ -10,7 +10,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.matrices.precision import on_bfloat16_grid, ulp
+from hodograph.matrices.precision import on_bfloat16_grid, squared_ulps
 from hodograph.tables.lock import LockThresholds
 
 
@@ -46,7 +46,7 @@ def rounding_energy(weights_MN: Float[Tensor, "M N"], storage: str) -> float:
     Weights that all lie on the bfloat16 grid were rounded to it, whatever stores them now.
     """
     dtype = "bfloat16" if on_bfloat16_grid(weights_MN) else storage
-    return float(ulp(weights_MN, dtype).square().sum()) / 12
+    return squared_ulps(weights_MN, dtype) / 12
 
 
 def counts(columns: Mapping[str, Any], thresholds: LockThresholds) -> bool:

@@ -37,11 +37,16 @@ class Masks:
     cell_E: NDArray[np.uint8]
     weights: dict[str, NDArray[np.float64]]
 
+    def reordered(self, order_E: NDArray[np.int64]) -> "Masks":
+        """The same masks of entries that are put in another order."""
+        return Masks(self.cell_E.take(order_E), self.weights)
+
     def overlaps(self, changed_E: NDArray[np.bool_]) -> dict[str, float] | None:
         """Share of the changed entries inside each mask; None where nothing changed."""
         counts = np.zeros(GRADES**2, np.int64)
         for piece in pieces(len(changed_E)):
-            counts += np.bincount(self.cell_E[piece][changed_E[piece]], minlength=len(counts))
+            inside = np.compress(changed_E[piece], self.cell_E[piece])
+            counts += np.bincount(inside, minlength=len(counts))
         total = int(counts.sum())
         if total == 0:
             return None
@@ -107,7 +112,7 @@ def _edge(key_E: Keys, upper: NDArray[np.int64], wanted: int) -> tuple[int, floa
     high = int(np.searchsorted(reached, wanted))
     before = int(reached[high] - upper[high])
     inside = [
-        key_E[piece][key_E[piece] >> HALF == high] & ((1 << HALF) - 1)
+        np.compress(key_E[piece] >> HALF == high, key_E[piece]) & ((1 << HALF) - 1)
         for piece in pieces(len(key_E))
     ]
     lower = np.bincount(np.concatenate(inside), minlength=1 << HALF)
@@ -122,7 +127,7 @@ def _part_keys(base: Factors, rank: int) -> Keys:
     top = base.leading(rank)
     scaled_MK = top.u_MK * top.sigma_R[: top.kept]
     pieces = [
-        (rows_PK @ top.v_NK.T).abs().float().view(torch.int32).flatten().numpy()
+        (rows_PK @ top.v_NK.T).abs().float().view(torch.int32).flatten().cpu().numpy()
         for rows_PK in scaled_MK.split(PIECE_ROWS)
     ]
     return np.concatenate(pieces)

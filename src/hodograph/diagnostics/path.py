@@ -58,8 +58,12 @@ class TopVectors:
 
 def shared_size(first: TopVectors, second: TopVectors, k: int) -> int:
     """K, lowered where one update has fewer directions, and to half of the shorter side."""
-    side = len(first.factors.sigma_R)
-    return min(k, first.rank, second.rank, max(1, side // 2))
+    return similarity_size(k, first.rank, second.rank, len(first.factors.sigma_R))
+
+
+def similarity_size(k: int, first_rank: int, second_rank: int, side: int) -> int:
+    """K, lowered to the numerical ranks of two updates and to half of their shorter side."""
+    return min(k, first_rank, second_rank, max(1, side // 2))
 
 
 def similarity_with_chance(

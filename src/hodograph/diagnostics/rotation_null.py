@@ -24,7 +24,7 @@ from torch import Tensor
 from hodograph.linalg.factors import Factors
 from hodograph.linalg.gram import singular_values
 
-DRAWS = 4
+DRAWS = 2
 LARGEST_MEAN = 30.0  # degrees; beyond, subspaces are so mixed that the first order fails
 
 
@@ -80,9 +80,10 @@ def _drawn(sigma_R: Float[Tensor, " R"], k: int, outside: int, seed: int) -> Flo
     drawn = []
     for _ in range(DRAWS):
         normal_JK = torch.from_numpy(generator.standard_normal(deviation_JK.shape))
-        rows = [normal_JK * deviation_JK]
+        rows = [normal_JK.to(sigma_R.device) * deviation_JK]
         if outside:
-            rows.append(_gaussian_rows(outside, k, generator) / sigma_R[:k])
+            beyond_JK = _gaussian_rows(outside, k, generator).to(sigma_R.device)
+            rows.append(beyond_JK / sigma_R[:k])
         drawn.append(_singular_values(torch.cat(rows)))
     return torch.stack(drawn)
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.matrices.precision import on_bfloat16_grid, ulp
+from hodograph.matrices.precision import on_bfloat16_grid, squared_ulps
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import TOP_ENERGIES
 
@@ -65,10 +65,10 @@ def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> 
     """
     rows, cols = update.base_MN.shape
     storage = "bfloat16" if on_bfloat16_grid(update.tuned_MN) else update.storage
-    spacing = ulp(update.tuned_MN, storage).square().mean()
+    squares = squared_ulps(update.tuned_MN, storage)
     if update.base_rounded:
-        spacing = spacing + ulp(update.base_MN, storage).square().mean()
-    std = float((spacing / 12).sqrt())
+        squares += squared_ulps(update.base_MN, storage)
+    std = math.sqrt(squares / (12 * rows * cols))
     edge = std * (math.sqrt(rows) + math.sqrt(cols))
     share = rows * cols * (std / float(sigma_R.norm())) ** 2
     return {

@@ -19,7 +19,7 @@ from hodograph.matrices.bits import (
     count_changed,
     take_census,
 )
-from hodograph.matrices.precision import on_bfloat16_grid
+from hodograph.matrices.precision import all_entries_finite, on_bfloat16_grid
 
 ULP_BINS = {"ulp_0": (0, 1), "ulp_1": (1, 2), "ulp_2": (2, 3), "ulp_3_4": (3, 5),
             "ulp_5_8": (5, 9), "ulp_over_8": (9, 10)}  # fmt: skip
@@ -35,7 +35,7 @@ def visibility(base_MN: Tensor, tuned_MN: Tensor) -> dict[str, Any]:
         tuned_MN: W1 as stored.
     """
     total = base_MN.numel()
-    if not bool(torch.isfinite(base_MN).all() and torch.isfinite(tuned_MN).all()):
+    if not (all_entries_finite(base_MN) and all_entries_finite(tuned_MN)):
         finite_MN = torch.isfinite(base_MN) & torch.isfinite(tuned_MN)
         base_MN, tuned_MN = base_MN[finite_MN], tuned_MN[finite_MN]
     entries = base_MN.numel()

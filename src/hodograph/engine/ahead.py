@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hodograph.diagnostics.inputs import InputNull, captured_by_inputs
 from hodograph.diagnostics.lock import capture, counts, rounding_energy
 from hodograph.diagnostics.path import TopVectors, shared_size, similarity_with_chance
 from hodograph.engine.settings import Settings
@@ -30,11 +31,13 @@ class Ahead:
         settings: of the measurement.
         end_MN: W_T in float32, as the path's storage shows it.
         storage: of the path.
+        inputs: what the layers' inputs say, where they are known.
     """
 
     settings: Settings
     end_MN: Tensor
     storage: str
+    inputs: InputNull | None = None
     _update: TopVectors | None = None
     _step: TopVectors | None = None
     _rest: TopVectors | None = None
@@ -93,6 +96,8 @@ class Ahead:
             "rest_over_noise": energy / noise,
         }
         columns["lock_counts"] = int(counts(columns, self.settings.lock))
+        if self.inputs is not None and basis.kept > 0:
+            columns |= captured_by_inputs(self.inputs, rest_MN, sigma_R, basis.kept)
         return columns
 
     @cached_property

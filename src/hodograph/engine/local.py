@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.queues import SimpleQueue
 from typing import Protocol
 
+from hodograph.engine.devices import use_cuda_device
 from hodograph.engine.matrix import Row
 from hodograph.engine.plan import largest_first
 from hodograph.errors import StorageError
 from hodograph.matrices.pairing import Parameter
-from hodograph.processes import one_thread, worker_pool
+from hodograph.processes import SPAWN, one_thread, worker_pool
 
 Progress = Callable[[int, int, str], None]
 Work = Callable[[Parameter], list[Row]]
@@ -35,6 +37,7 @@ def run(
     parts: Parts,
     on_progress: Progress,
     workers: int = 1,
+    device: str = "cpu",
 ) -> list[Row]:
     """Measure every unit that is not kept yet, and return the rows of all, in name order.
 
@@ -47,6 +50,7 @@ def run(
         parts: where finished units are kept.
         on_progress: called with entries done, entries in all, and the parameter in work.
         workers: processes, one thread each.
+        device: as in `Settings`; with "cuda" every process takes a CUDA device of its own.
 
     Raises:
         StorageError: a worker process was killed; what was finished is kept.
@@ -58,7 +62,7 @@ def run(
     on_progress(done, total, "")
     few = workers == 1 or len(missing) < 2
     measured = _serial if few else _in_processes
-    for unit, found in measured(missing, work, min(workers, len(missing))):
+    for unit, found in measured(missing, work, min(workers, len(missing)), device):
         parts.store(unit.name, found)
         rows[unit.name] = found
         done += unit.entries
@@ -72,14 +76,14 @@ def _kept(unit: Parameter, parts: Parts, accepts: Accepts) -> list[Row]:
     return rows if accepts(sum(row["nonfinite"] or 0 for row in rows)) else []
 
 
-def _serial(units: list[Parameter], work: Work, workers: int) -> Measured:
+def _serial(units: list[Parameter], work: Work, workers: int, device: str) -> Measured:
     with one_thread():
         for unit in units:
             yield unit, work(unit)
 
 
-def _in_processes(units: list[Parameter], work: Work, workers: int) -> Measured:
-    with worker_pool(workers, _prepare, work) as pool:
+def _in_processes(units: list[Parameter], work: Work, workers: int, device: str) -> Measured:
+    with worker_pool(workers, _prepare, work, _shares(workers, device)) as pool:
         futures = {pool.submit(_work_prepared, unit): unit for unit in units}
         for future in as_completed(futures):
             try:
@@ -91,10 +95,21 @@ def _in_processes(units: list[Parameter], work: Work, workers: int) -> Measured:
                 ) from error
 
 
-def _prepare(work: Work) -> None:
-    """Tell a worker process what it will do."""
+def _shares(workers: int, device: str) -> "SimpleQueue[int | None]":
+    """For each worker process the number of its CUDA device, or None."""
+    shares: SimpleQueue[int | None] = SPAWN.SimpleQueue()
+    for index in range(workers):
+        shares.put(index if device == "cuda" else None)
+    return shares
+
+
+def _prepare(work: Work, shares: "SimpleQueue[int | None]") -> None:
+    """Tell a worker process what it will do, and where."""
     global _prepared
     _prepared = work
+    index = shares.get()
+    if index is not None:
+        use_cuda_device(index)
 
 
 def _work_prepared(unit: Parameter) -> list[Row]:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from hodograph.diagnostics.energy import principal_energy
+from hodograph.diagnostics.inputs import InputNull, beside_inputs
 from hodograph.diagnostics.lock import lock_step
-from hodograph.diagnostics.path import TopVectors, similarity_to_end
+from hodograph.diagnostics.path import TopVectors, shared_size, similarity_to_end
 from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
 from hodograph.diagnostics.rotation_null import IsotropicTurn, isotropic_turn
 from hodograph.diagnostics.shift import spectral_shift
@@ -38,12 +39,14 @@ class MatrixPath:
         base: W0's factors, or None where only size and visibility are measured.
         seed: of the draws behind the null of the angles.
         ahead: compares with what comes after; None where W_T is not finite or has no spectrum.
+        inputs: what the layers' inputs say, where they are known.
     """
 
     settings: Settings
     base: Factors | None
     seed: int
     ahead: Ahead | None = None
+    inputs: InputNull | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
     _previous_MN: Tensor | None = None
@@ -101,6 +104,9 @@ class MatrixPath:
             columns |= principal_energy(update.difference_MN, base, k)
         columns |= update_spectrum(change.sigma_R, top.rank)
         columns |= resolution(update, change.sigma_R, seen["density"])
+        if self.inputs is not None and top.rank > 0:
+            size = shared_size(top, top, self.settings.similarity_k)
+            columns |= beside_inputs(self.inputs, update.difference_MN, change.v_NK[:, :size])
         return columns, top
 
     @cached_property
@@ -123,9 +129,11 @@ class MatrixPath:
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
-        previous_MN = update.base_MN if self._previous_MN is None else self._previous_MN
-        step_MN = (update.tuned_MN - previous_MN).double()
-        step_norm = float(torch.linalg.vector_norm(step_MN))
+        if self._previous_MN is None:
+            step_MN, step_norm = update.difference_MN, update.norm
+        else:
+            step_MN = (update.tuned_MN - self._previous_MN).double()
+            step_norm = float(torch.linalg.vector_norm(step_MN))
         self._length += step_norm
         columns: Row = {"path_length": self._length}
         if self._length > 0:

@@ -4,20 +4,22 @@ M rows, N columns, T checkpoints.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from hodograph.checkpoints import Trajectory
 from hodograph.diagnostics.rotation import principal_size
+from hodograph.diagnostics.visibility import visibility
 from hodograph.engine.settings import Settings
 from hodograph.linalg.factor import factor
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
 
 DOUBLE = 8
-PROBE = 512  # side of the matrix that is factored to learn this machine's speed
+PROBE, DEVICE_PROBE = 512, 2048  # side of the matrix that is factored to learn a machine's speed
+PASSES = 6  # over the entries of a matrix and checkpoint, in units of a pass for visibility
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class Plan:
         matrices: matrices in them.
         bytes_to_read: stored bytes of all units at every checkpoint, the base included.
         seconds: estimated time with the given number of workers.
-        memory: estimated anonymous memory of one worker at its largest unit, in bytes.
+        memory: estimated memory of one worker at its largest unit, in bytes: anonymous memory,
+            or memory of its CUDA device.
         workers: worker processes the estimate is for.
+        device: where matrices are factored, as in `Settings`.
     """
 
     units: list[Parameter]
@@ -39,6 +43,15 @@ class Plan:
     seconds: float
     memory: int
     workers: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Operations a second in factoring, and entries a second in counting."""
+
+    flops: float
+    entries: float
 
 
 def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -49,16 +62,19 @@ def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
 def plan(
     parameters: Sequence[Parameter], trajectory: Trajectory, settings: Settings, workers: int
 ) -> Plan:
-    """Estimate a measurement; a small factorisation is timed to learn the machine's speed."""
-    units = largest_first(parameters)
-    costs = [sum(_flops(block, trajectory, settings) for block in unit.blocks) for unit in units]
+    """Estimate a measurement; a factorisation is timed on the device, and a count on the CPU."""
+    units, costs = largest_first(parameters), [0.0]
+    if settings.only == "everything":
+        speed = _speed(settings.device)
+        costs = [sum(_seconds(b, trajectory, settings, speed) for b in u.blocks) for u in units]
     return Plan(
         units=units,
         matrices=sum(len(unit.blocks) for unit in units),
         bytes_to_read=_bytes(units, trajectory),
-        seconds=_longest(costs, workers) / _flops_a_second() if any(costs) else 0.0,
+        seconds=_longest(costs, workers),
         memory=max(_memory(block, settings) for unit in units for block in unit.blocks),
         workers=workers,
+        device=settings.device,
     )
 
 
@@ -80,36 +96,58 @@ def _longest(costs: Sequence[float], workers: int) -> float:
     return max(loads)
 
 
-def _flops(block: Block, trajectory: Trajectory, settings: Settings) -> float:
-    """Operations for one matrix: W0 once; W_t, D_t, W_T - W_t and W_t - W_{t-1} a checkpoint."""
-    if not block.spectral or settings.only == "sparsity":
+def _seconds(block: Block, trajectory: Trajectory, settings: Settings, speed: Speed) -> float:
+    """Time for one matrix: W0 once; W_t, D_t, W_T - W_t and W_t - W_{t-1} a checkpoint."""
+    if not block.spectral:
         return 0.0
+    rows, cols, checkpoints = block.rows, block.cols, len(trajectory.tuned)
     storages = 2 if settings.also_bf16 else 1
-    k = principal_size(block.rows, block.cols, settings.angle_k)
-    checkpoints = len(trajectory.tuned)
-    ahead = max(0, 2 * checkpoints - 3) * storages  # the first and the last step come free
-    whole = (1 + 2 * storages * checkpoints) * _factor_flops(block.rows, block.cols, k)
-    return whole + ahead * _factor_flops(block.rows, block.cols, settings.similarity_k)
+    k = principal_size(rows, cols, settings.angle_k)
+    ahead = max(0, 2 * checkpoints - 3)  # the first and the last step come free
+    small = storages * (checkpoints + ahead)
+    flops = (1 + storages * checkpoints) * _factor_flops(rows, cols, k)
+    flops += small * _factor_flops(rows, cols, settings.similarity_k)
+    flops += storages * checkpoints * _comparing_flops(rows, cols, k)
+    return flops / speed.flops + PASSES * checkpoints * rows * cols / speed.entries
 
 
 def _factor_flops(rows: int, cols: int, k: int) -> float:
+    """Gram matrix, its reduction, k vectors on both sides and their residuals."""
     short, long = min(rows, cols), max(rows, cols)
     return short**2 * long + 4 / 3 * short**3 + 4 * k * short * (short + long)
 
 
+def _comparing_flops(rows: int, cols: int, k: int) -> float:
+    """Sines of both sides, and D seen from W0's leading vectors."""
+    return 5 * k**2 * (rows + cols) + 4 * rows * cols * k
+
+
 def _memory(block: Block, settings: Settings) -> int:
-    """W0, W1, D, W_T and their working copies in float64, the Gram matrix and eigenvectors."""
+    """W0, W1, D, W_T and their working copies in float64, the Gram matrix and eigenvectors.
+
+    A device's library keeps every eigenvector, and bounding its error takes as much again.
+    """
     if not block.spectral or settings.only == "sparsity":
         return 0
     short = min(block.rows, block.cols)
     k = principal_size(block.rows, block.cols, settings.angle_k)
     vectors = 2 * (block.rows + block.cols) * k
-    return DOUBLE * (7 * block.rows * block.cols + 3 * short * short + 2 * vectors)
+    squares = 3 if settings.device == "cpu" else 8
+    return DOUBLE * (7 * block.rows * block.cols + squares * short * short + 2 * vectors)
 
 
-def _flops_a_second() -> float:
-    matrix = torch.randn(PROBE, 2 * PROBE, generator=torch.Generator().manual_seed(0))
-    factor(matrix, PROBE // 2)  # the first call loads libraries
+def _speed(device: str) -> Speed:
+    """Time one factorisation where it will run, and one pass over its entries on the CPU."""
+    side = PROBE if device == "cpu" else DEVICE_PROBE
+    matrix = torch.randn(side, 2 * side, generator=torch.Generator().manual_seed(0))
+    moved = matrix.to(device)
+    factor(moved, side // 2)  # the first call loads libraries
+    factored = _timed(lambda: factor(moved, side // 2))
+    counted = _timed(lambda: visibility(matrix, 1.01 * matrix))
+    return Speed(_factor_flops(side, 2 * side, side // 2) / factored, matrix.numel() / counted)
+
+
+def _timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
-    factor(matrix, PROBE // 2)
-    return _factor_flops(PROBE, 2 * PROBE, PROBE // 2) / (time.perf_counter() - start)
+    work()
+    return time.perf_counter() - start

@@ -1,15 +1,18 @@
 """What a measurement is asked to do; every default is printed with the result."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, get_args
 
+from hodograph.diagnostics.inputs import LEAST_DRAWS
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.tables.lock import LockThresholds
 
 Nonfinite = Literal["error", "skip"]
 Only = Literal["everything", "sparsity"]
+DEVICE = r"cpu|cuda(:\d+)?"
 
 
 CHOICES = {
@@ -33,11 +36,14 @@ class Settings:
         similarity_k: K of Sim_K.
         permutations: draws of the within-matrix permutation null.
         exact: factor every matrix by a full SVD, the reference.
+        device: where matrices are factored and subspaces compared: "cpu", "cuda" or "cuda:1".
         seed: of the permutations and the bootstrap.
         unpaired: "error" or "skip" tensors that are not in every checkpoint.
         nonfinite: "error" or "skip" the spectra of matrices with NaN or infinity.
         learning_rate: constant learning rate of the run, where no checkpoint records its own.
         lock: constants of the lock's verdict.
+        input_tokens: most tokens whose inputs are looked at, where inputs are.
+        input_draws: random updates with these inputs.
     """
 
     scope: Scope = "linear"
@@ -48,17 +54,26 @@ class Settings:
     similarity_k: int = 16
     permutations: int = 4
     exact: bool = False
+    device: str = "cpu"
     seed: int = 0
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"
     learning_rate: float | None = None
     lock: LockThresholds = field(default_factory=LockThresholds)
+    input_tokens: int = 4096
+    input_draws: int = 4
 
     def __post_init__(self) -> None:
-        _check(self, "angle_k", "mask_rank", "similarity_k", "permutations")
+        _check(self, "angle_k", "mask_rank", "similarity_k", "permutations", "input_tokens")
+        if self.input_draws < LEAST_DRAWS:
+            raise SettingsError(
+                f"input_draws is {self.input_draws}; it must be at least {LEAST_DRAWS}."
+            )
         rate = self.learning_rate
         if rate is not None and not (rate > 0 and math.isfinite(rate)):
             raise SettingsError(f"learning_rate is {rate}; it must be positive and finite.")
+        if not re.fullmatch(DEVICE, self.device):
+            raise SettingsError(f"device is {self.device!r}; it is cpu, cuda or, say, cuda:1.")
 
     def accepts(self, nonfinite: int) -> bool:
         """Whether rows with this many NaN or infinite weights may stand in the result."""

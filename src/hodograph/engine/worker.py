@@ -4,11 +4,13 @@ W0 is read and factored once. M rows, N columns.
 """
 
 import hashlib
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from hodograph.checkpoints import Checkpoint, Trajectory
+from hodograph.diagnostics.inputs import InputNull
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import Masks, masks_of
 from hodograph.diagnostics.path import Spent, displacement
@@ -21,14 +23,31 @@ from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.precision import all_entries_finite
 from hodograph.matrices.unfuse import Block
 from hodograph.matrices.update import Update, storage_name, stored_update
 
 
+class Inputs(Protocol):
+    """What is known of the layers' inputs."""
+
+    def of(self, parameter: str, module: str) -> InputNull | str:
+        """The null of one matrix of a stored parameter, or why there is none."""
+
+
 def measure_parameter(
-    parameter: Parameter, trajectory: Trajectory, settings: Settings
+    parameter: Parameter,
+    trajectory: Trajectory,
+    settings: Settings,
+    inputs: Inputs | None = None,
 ) -> list[Row]:
     """Measure every matrix of one stored parameter at every checkpoint.
+
+    Args:
+        parameter: the unit.
+        trajectory: the checkpoints.
+        settings: of the measurement.
+        inputs: of the layers, where they were asked for.
 
     Raises:
         CheckpointError: a weight is NaN or infinite and settings.nonfinite is "error".
@@ -38,7 +57,11 @@ def measure_parameter(
         if settings.only == "sparsity":
             rows += _sparsity_only(parameter, block, trajectory, settings)
         else:
-            rows += _measure_block(parameter, block, trajectory, settings)
+            found = inputs.of(parameter.name, block.module) if inputs and block.spectral else None
+            null, reason = (found, None) if isinstance(found, InputNull) else (None, found)
+            null = null.on(torch.device(settings.device)) if null else None
+            measured = _measure_block(parameter, block, trajectory, settings, null)
+            rows += [row | {"inputs_reason": reason} for row in measured]
     return rows
 
 
@@ -59,12 +82,20 @@ def _sparsity_only(
 
 
 def _measure_block(
-    parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
+    parameter: Parameter,
+    block: Block,
+    trajectory: Trajectory,
+    settings: Settings,
+    inputs: InputNull | None,
 ) -> list[Row]:
     base_MN = block.of(trajectory.base.read(parameter.name))
     factors = _factors(base_MN, block, settings)
     masks = _masks(base_MN, factors, settings)
-    ends = _ends(parameter, block, base_MN, trajectory, settings) if factors is not None else {}
+    ends = (
+        _ends(parameter, block, base_MN, trajectory, settings, inputs)
+        if factors is not None
+        else {}
+    )
     paths: dict[str, MatrixPath] = {}
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
@@ -86,31 +117,41 @@ def _measure_block(
                     _factors_as(update, base_MN, factors, settings),
                     _seed(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
+                    inputs,
                 )
                 paths[update.storage] = path
-            path.add(update, dict(seen))
+            path.add(update.on(torch.device(settings.device)), dict(seen))
     for path in paths.values():
         rows += path.rows()
     return [_with_displacement(row, trajectory, settings) for row in rows]
 
 
 def _ends(
-    parameter: Parameter, block: Block, base_MN: Tensor, trajectory: Trajectory, settings: Settings
+    parameter: Parameter,
+    block: Block,
+    base_MN: Tensor,
+    trajectory: Trajectory,
+    settings: Settings,
+    inputs: InputNull | None,
 ) -> dict[str, Ahead]:
     """What looks ahead to W_T, by storage; nothing where W_T is W_1 or is not finite."""
     end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
-    if len(trajectory.tuned) == 1 or not bool(torch.isfinite(end_MN).all()):
+    if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
     updates = _storages(stored_update(base_MN, end_MN), settings)
-    return {one.storage: Ahead(settings, one.tuned_MN, one.storage) for one in updates}
+    return {
+        one.storage: Ahead(settings, one.tuned_MN.to(settings.device), one.storage, inputs)
+        for one in updates
+    }
 
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
     """W0's factors, or None where no spectrum is asked for or possible."""
-    if not block.spectral or not bool(torch.isfinite(base_MN).all()):
+    if not block.spectral or not all_entries_finite(base_MN):
         return None
     k = principal_size(block.rows, block.cols, settings.angle_k)
-    return factor(base_MN.float(), max(k, settings.mask_rank, 64), exact=settings.exact)
+    moved_MN = base_MN.to(settings.device).float()
+    return factor(moved_MN, max(k, settings.mask_rank, 64), exact=settings.exact)
 
 
 def _factors_as(
@@ -119,7 +160,7 @@ def _factors_as(
     """W0's factors in the update's storage; those at hand where it did not round W0."""
     if factors is None or torch.equal(update.base_MN, base_MN.float()):
         return factors
-    return factor(update.base_MN, factors.kept, exact=settings.exact)
+    return factor(update.base_MN.to(settings.device), factors.kept, exact=settings.exact)
 
 
 def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks | None:
@@ -170,7 +211,7 @@ def refuse_nonfinite(
     """
     if nonfinite == "skip":
         return
-    in_base = not bool(torch.isfinite(base_MN).all())
+    in_base = not all_entries_finite(base_MN)
     where = "the base" if in_base else checkpoint.path
     raise CheckpointError(
         f"{parameter.name}: NaN or infinite weights in {where}.\n"

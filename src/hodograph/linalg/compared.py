@@ -30,7 +30,7 @@ def compared(
     """
     tuned = factor(tuned_MN, k, exact=exact or base.method == "svd")
     error = shift_error(base, tuned)
-    if {base.method, tuned.method} == {"gram"} and (error is None or error <= SHIFT_TARGET):
+    if base.method == tuned.method != "svd" and (error is None or error <= SHIFT_TARGET):
         return base, tuned
     if base.method != "svd":
         base = factor(base_MN, base.kept, exact=True)

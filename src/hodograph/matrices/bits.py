@@ -52,7 +52,7 @@ def take_census(base: Bits, tuned: Bits) -> Census:
         changed = _changed(before, after)
         magnitude = before & 0x7FFF
         joint += np.bincount(magnitude + (changed * np.uint16(MAGNITUDES)), minlength=len(joint))
-        old, new = before[changed], after[changed]
+        old, new = np.compress(changed, before), np.compress(changed, after)
         distance = np.abs(_ordered(new) - _ordered(old))
         moves += np.bincount(np.minimum(distance, MOST_ULPS), minlength=len(moves))
         crossing = ((old ^ new) & 0x8000 != 0) & (old & 0x7FFF != 0) & (new & 0x7FFF != 0)

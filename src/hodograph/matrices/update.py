@@ -36,6 +36,13 @@ class Update:
         """‖D‖_F."""
         return float(torch.linalg.vector_norm(self.difference_MN))
 
+    def on(self, device: torch.device) -> "Update":
+        """The same matrices on a device; itself where that is the CPU, where updates are made."""
+        if device.type == "cpu":
+            return self
+        base_MN, tuned_MN = self.base_MN.to(device), self.tuned_MN.to(device)
+        return Update(base_MN, tuned_MN, self.storage, self.base_rounded)
+
     def in_bfloat16(self) -> "Update":
         """What bfloat16 storage would show of the same two matrices."""
         return Update(

@@ -7,9 +7,18 @@ from hodograph.recipes.load import (
     parse_recipe,
     resolve_paths,
 )
-from hodograph.recipes.models import Model, PathModel, Qwen3Model
-from hodograph.recipes.objectives import Objective, OpdObjective, RlvrObjective, SftObjective
+from hodograph.recipes.models import HubModel, Model, PathModel, Qwen3Model, StoredModel
+from hodograph.recipes.monitoring import Monitoring
+from hodograph.recipes.objectives import (
+    MixObjective,
+    Objective,
+    OnPolicyObjective,
+    OpdObjective,
+    RlvrObjective,
+    SftObjective,
+)
 from hodograph.recipes.recipe import Evaluation, Recipe, Sampling, Save, Stop
+from hodograph.recipes.rollout import FileRollout, MixtureRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import (
     Batch,
     ConstantSchedule,
@@ -17,7 +26,14 @@ from hodograph.recipes.schedule import (
     Optimizer,
     Schedule,
 )
-from hodograph.recipes.tasks import ChainMixtureTask, ChainTask, ReasoningGymTask, Task
+from hodograph.recipes.selection import PositionSelection, RankedSelection, Selection
+from hodograph.recipes.tasks import (
+    ChainMixtureTask,
+    ChainTask,
+    DatasetTask,
+    ReasoningGymTask,
+    Task,
+)
 
 __all__ = [
     "Batch",
@@ -25,21 +41,34 @@ __all__ = [
     "ChainTask",
     "ConstantSchedule",
     "CosineSchedule",
+    "DatasetTask",
     "Evaluation",
+    "FileRollout",
+    "HubModel",
+    "MixObjective",
+    "MixtureRollout",
     "Model",
+    "Monitoring",
     "Objective",
+    "OnPolicyObjective",
     "OpdObjective",
     "Optimizer",
     "PathModel",
+    "PositionSelection",
     "Qwen3Model",
+    "RankedSelection",
     "ReasoningGymTask",
     "Recipe",
     "RlvrObjective",
+    "Rollout",
     "Sampling",
     "Save",
     "Schedule",
+    "Selection",
     "SftObjective",
     "Stop",
+    "StoredModel",
+    "StudentRollout",
     "Task",
     "first_difference",
     "load_recipe",

@@ -59,12 +59,12 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 
 def resolve_paths(tree: Mapping[str, Any], folder: Path) -> Tree:
-    """Return `tree` with the student's and teacher's folders made absolute, from `folder`."""
+    """Return `tree` with the paths of models, tasks and rollouts made absolute, from `folder`."""
     out = dict(tree)
-    for role in ("student", "teacher"):
-        model = out.get(role)
-        if isinstance(model, Mapping) and isinstance(model.get("path"), str):
-            out[role] = {**model, "path": str((folder / model["path"]).resolve())}
+    for role in ("student", "teacher", "task", "rollout"):
+        section = out.get(role)
+        if isinstance(section, Mapping) and isinstance(section.get("path"), str):
+            out[role] = {**section, "path": str((folder / section["path"]).resolve())}
     return out
 
 

@@ -19,6 +19,28 @@ class PathModel(Section):
     round_to_bf16: bool = False
     """Round the weights to the bfloat16 grid first (they stay float32 tensors)."""
 
+    @property
+    def place(self) -> str:
+        """Where it lies, in words."""
+        return self.path
+
+
+class HubModel(Section):
+    """A model of the Hugging Face hub, read as float32; fetched only where it is named so."""
+
+    type: Literal["hub"]
+    id: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")]
+    """``organisation/name``."""
+    revision: str = Field(default="main", min_length=1)
+    """Branch, tag or commit; name a commit to train from the same weights next year."""
+    round_to_bf16: bool = False
+    """Round the weights to the bfloat16 grid first (they stay float32 tensors)."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in words."""
+        return f"{self.id}@{self.revision}"
+
 
 class Qwen3Model(Section):
     """A Qwen3 model of the given size with random weights (seeded by the recipe's seed)."""
@@ -44,4 +66,5 @@ class Qwen3Model(Section):
         return self
 
 
-Model = Annotated[PathModel | Qwen3Model, Field(discriminator="type")]
+StoredModel = Annotated[PathModel | HubModel, Field(discriminator="type")]
+Model = Annotated[PathModel | HubModel | Qwen3Model, Field(discriminator="type")]

@@ -5,10 +5,13 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hodograph.recipes.models import Model, PathModel
-from hodograph.recipes.objectives import Objective, OpdObjective, SftObjective
+from hodograph.recipes.models import Model, StoredModel
+from hodograph.recipes.monitoring import Monitoring
+from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
+from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import Batch, Optimizer
 from hodograph.recipes.section import Name, Section, Seed
+from hodograph.recipes.selection import Selection
 from hodograph.recipes.tasks import ChainMixtureTask, Fraction, Task
 
 Steps = tuple[NonNegativeInt, ...]
@@ -37,6 +40,18 @@ class Evaluation(Section):
     seed: int = 7
     batch: PositiveInt = 512
     """Prompts answered at a time."""
+    samples: PositiveInt = 1
+    """Answers sampled to each prompt, for avg@k and pass@k."""
+    pass_at: tuple[PositiveInt, ...] = ()
+    """Each k of pass@k, at most ``samples``; by default ``samples`` itself."""
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> "Evaluation":
+        if max(self.pass_at, default=0) > self.samples:
+            raise ValueError(
+                f"pass_at {max(self.pass_at)} needs as many samples, not {self.samples}"
+            )
+        return self
 
 
 class Stop(Section):
@@ -57,8 +72,8 @@ class Recipe(Section):
     seed: Seed = 0
     steps: PositiveInt
     student: Model
-    teacher: PathModel | None = None
-    """Who scores the student's tokens; for the objective ``opd`` alone."""
+    teacher: StoredModel | None = None
+    """Who scores the tokens, or samples them."""
     objective: Objective
     task: Task
     batch: Batch
@@ -67,13 +82,45 @@ class Recipe(Section):
     save: Save = Save()
     evaluation: Evaluation | None = None
     stop: Stop | None = None
+    selection: Selection | None = None
+    """Tokens that carry the signal; all of them when left out."""
+    rollout: Rollout = StudentRollout()
+    monitor: Monitoring | None = None
 
     @model_validator(mode="after")
-    def _teacher_iff_opd(self) -> "Recipe":
-        if isinstance(self.objective, OpdObjective) and self.teacher is None:
-            raise ValueError("objective.type 'opd' needs a [teacher] section")
-        if self.teacher is not None and not isinstance(self.objective, OpdObjective):
-            raise ValueError("a [teacher] section is only used by objective.type 'opd'; remove it")
+    def _interventions_are_on_policy(self) -> "Recipe":
+        given = [name for name in ("selection", "rollout") if self._sets(name)]
+        if given and not self.on_policy:
+            raise ValueError(f"a [{given[0]}] section needs an on-policy objective, not 'sft'")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_iff_used(self) -> "Recipe":
+        users = self._teacher_users()
+        if users and self.teacher is None:
+            raise ValueError(f"{users[0]} needs a [teacher] section")
+        if self.teacher is not None and not users:
+            raise ValueError(
+                "nothing uses the [teacher] section: objective.type 'opd' or 'mix', a rollout of"
+                " the teacher or a selection by gap would; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _off_policy_fits_objective(self) -> "Recipe":
+        objective = self.objective
+        true_ratio = self.rollout.behaviour == "teacher"
+        if true_ratio and getattr(objective, "kl", "sampled") != "sampled":
+            raise ValueError(
+                "rollout.behaviour 'teacher' is the ratio of a policy gradient: use it with"
+                " objective.kl 'sampled'"
+            )
+        resamples = getattr(objective, "zero_variance", "mask") == "resample"
+        if resamples and isinstance(self.rollout, FileRollout):
+            raise ValueError(
+                "objective.zero_variance 'resample' draws new prompts, which a file of"
+                " completions does not answer: use 'mask' or 'keep'"
+            )
         return self
 
     @model_validator(mode="after")
@@ -95,7 +142,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _steps_within_run(self) -> "Recipe":
-        listed = (*self.save.steps, *(self.evaluation.steps if self.evaluation else ()))
+        sections = (self.save, self.evaluation, self.monitor)
+        listed = [step for section in sections if section for step in section.steps]
         beyond = sorted({step for step in listed if step > self.steps})
         if beyond:
             raise ValueError(f"steps {beyond} are listed, but the run ends at step {self.steps}")
@@ -103,8 +151,25 @@ class Recipe(Section):
 
     @property
     def on_policy(self) -> bool:
-        """Whether the model trains on its own samples."""
+        """Whether the model trains on sampled completions, not on demonstrations."""
         return not isinstance(self.objective, SftObjective)
+
+    def _sets(self, section: str) -> bool:
+        return getattr(self, section) != type(self).model_fields[section].default
+
+    def _teacher_users(self) -> list[str]:
+        """Settings that need a teacher, in words."""
+        gap = self.selection is not None and self.selection.type.endswith("_gap")
+        behaviour = self.rollout.behaviour
+        users = {
+            f"objective.type {self.objective.type!r}": isinstance(
+                self.objective, OpdObjective | MixObjective
+            ),
+            f"rollout.type {self.rollout.type!r}": self.rollout.type in ("teacher", "mixture"),
+            f"rollout.behaviour {behaviour!r}": behaviour == "teacher",
+            f"selection.type {getattr(self.selection, 'type', None)!r}": gap,
+        }
+        return [name for name, needed in users.items() if needed]
 
     def as_json(self) -> dict[str, Any]:
         """Return the resolved recipe as JSON values."""

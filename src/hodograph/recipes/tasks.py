@@ -51,4 +51,37 @@ class ReasoningGymTask(Section):
         return self
 
 
-Task = Annotated[ChainTask | ChainMixtureTask | ReasoningGymTask, Field(discriminator="type")]
+class DatasetTask(Section):
+    """Prompts and answers from a file or a saved data set, judged by math-verify."""
+
+    type: Literal["dataset"]
+    path: str = Field(min_length=1)
+    """A .jsonl or .parquet file, or a folder saved by datasets.
+
+    A relative path is resolved against the recipe file.
+    """
+    split: str | None = None
+    """Which split of a saved folder, where it has several."""
+    prompt: str = "prompt"
+    """Field of the prompt: text, or a list of chat messages."""
+    answer: str = "answer"
+    """Field of the final answer, a number or formula."""
+    completion: str = "completion"
+    """Field of the demonstration for SFT; the answer itself where no row has it."""
+    chat: bool = True
+    """Ask through the tokenizer's chat template; else the prompt is plain text."""
+    system: str | None = None
+    """System message put before every prompt of a chat."""
+    evaluation_share: Fraction = 0.1
+    """Share of the prompts held out for evaluation, chosen by a hash of the prompt."""
+
+    @model_validator(mode="after")
+    def _system_in_chat(self) -> "DatasetTask":
+        if self.system is not None and not self.chat:
+            raise ValueError("system is a message of a chat: remove it, or set chat to true")
+        return self
+
+
+Task = Annotated[
+    ChainTask | ChainMixtureTask | ReasoningGymTask | DatasetTask, Field(discriminator="type")
+]

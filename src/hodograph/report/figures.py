@@ -25,6 +25,7 @@ def trajectory(
     unit: str = "",
     limits: tuple[float, float] | None = None,
     chance: float | None = None,
+    without: str = "chance",
 ) -> Axes:
     """Draw one line an arm against optimizer steps, with its band.
 
@@ -35,6 +36,7 @@ def trajectory(
         unit: Label of the y axis; "share" is shown in per cent.
         limits: Limits of the y axis, so that panels can be compared.
         chance: What chance alone gives, as a dotted line.
+        without: What that is called on it.
     """
     for arm, points in table.groupby("arm", sort=False):
         look = looks[str(arm)]
@@ -46,7 +48,7 @@ def trajectory(
         _markers(points, axes, look)
     if chance is not None:
         axes.axhline(chance, color=MUTED, ls=":", lw=1)
-        axes.annotate("chance", (1, chance), (-2, 3), xycoords=("axes fraction", "data"),
+        axes.annotate(without, (1, chance), (-2, 3), xycoords=("axes fraction", "data"),
                       textcoords="offset points", ha="right", fontsize=10, color=MUTED)  # fmt: skip
     axes.set_xlabel("optimizer steps")
     axes.set_ylabel("%" if unit == "share" else unit)

@@ -21,6 +21,7 @@ def lock_table(measurement: Measurement) -> Table:
         Head("why", words=True),
         Head("locked", "% of decided"),
         Head("95 % interval", "% of all, over layers"),
+        Head("explained by inputs", "of the locked"),
         Head("median t*", "step"),
         Head("stable rank from t*", "max / min"),
     ]
@@ -34,14 +35,31 @@ def _row(storage: str, lock: Lock) -> list[Cell]:
     return [
         Cell(seen_in(storage), header=True, words=True),
         Cell(lock.verdict, words=True),
-        Cell(lock.reason, words=True),
+        _reason(lock.reason),
         absent("no matrix is decided") if lock.share is None else Cell(percent(lock.share)),
         _interval(lock),
+        _explained(lock),
         absent(_NO_STEP) if lock.step is None else Cell(significant(lock.step)),
         absent(_NO_STEP)
         if lock.stable_rank_band is None
         else Cell(significant(lock.stable_rank_band)),
     ]
+
+
+def _reason(reason: str) -> Cell:
+    first, *others = reason.split("; ")
+    return Cell(first, below=tuple(others), words=True)
+
+
+def _explained(lock: Lock) -> Cell:
+    found = lock.inputs
+    if found is None:
+        return absent("inputs were not examined, or no matrix is locked")
+    text = f"{found.explained} of {found.locked}"
+    if found.low is None or found.high is None:
+        return Cell(text)
+    interval = f"{percent(found.low)} to {percent(found.high)} %"
+    return Cell(text, below=(interval,), title="95 % interval of the share, over layers")
 
 
 def _interval(lock: Lock) -> Cell:

@@ -20,7 +20,7 @@ from hodograph.report.names import (
     strata_of,
 )
 from hodograph.report.numbers import bare, count
-from hodograph.report.read import Checkpoint, Measurement, Statistic
+from hodograph.report.read import Checkpoint, Inputs, Measurement, Statistic
 from hodograph.report.series import doubt
 from hodograph.report.trajectories import (
     Arms,
@@ -40,6 +40,7 @@ _FAMILIES = {
     "energy": "Energy in W0's principal subspaces",
     "spectrum": "Spectrum of the update",
     "lock": "Lock",
+    "inputs": "Inputs of the layers",
 }
 
 
@@ -69,10 +70,19 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
         "weights": [
             ("W0", summary.base.path),
             ("digest of W0", summary.base.digest),
+            *_shown_inputs(summary.inputs),
             *((f"step {one.step}, {one.storage}", one.path) for one in summary.checkpoints),
             ("hodograph", summary.hodograph),
         ],
     }
+
+
+def _shown_inputs(inputs: Inputs | None) -> list[tuple[str, str]]:
+    if inputs is None:
+        return []
+    cut = f", {count(inputs.cut)} of them cut" if inputs.cut else ""
+    tokens = f"{count(inputs.texts)} texts{cut}, {count(inputs.tokens)} tokens"
+    return [("inputs from", f"{inputs.source} ({inputs.kind}: {tokens}; {inputs.draws} draws)")]
 
 
 def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
@@ -84,6 +94,7 @@ def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
             label,
         )
         for family, label in _FAMILIES.items()
+        if family != "inputs" or measurement.summary.inputs is not None
     ]
     heads = [
         Head("quantity", words=True),

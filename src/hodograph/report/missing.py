@@ -10,6 +10,14 @@ def _null_reason(rows: pd.DataFrame) -> str:
     return str(reasons.mode().iloc[0]) if len(reasons) else "no permutation null was computed"
 
 
+def _inputs_reason(rows: pd.DataFrame) -> str:
+    reasons = rows["inputs_reason"].dropna()
+    if len(reasons):
+        return str(reasons.mode().iloc[0])
+    known = rows["input_energy16"].notna().any()
+    return "compares with later checkpoints" if known else "inputs were not examined (--inputs)"
+
+
 def why_missing(metric: str, rows: pd.DataFrame) -> str:
     """Return the reason a metric has no value in these matrices.
 
@@ -22,6 +30,8 @@ def why_missing(metric: str, rows: pd.DataFrame) -> str:
         and rows["flags"].map(lambda flags: flags is not None and "no_update" in flags).all()
     ):
         return "no update: every matrix equals its base"
+    if BY_NAME[metric].family == "inputs":
+        return _inputs_reason(rows)
     if metric.startswith("angle_") and metric.endswith("_null"):
         return "no gap at k to speak of, or more than 30 degrees"
     if metric.endswith(("_null", "_null_sd")) and metric != "nss_null":

@@ -48,6 +48,10 @@ TITLES: dict[str, str] = {
     "capture16": "Capture of the rest of the way, right",
     "capture16_left": "Capture of the rest of the way, left",
     "rest_energy": "Energy of the rest of the way",
+    "input_overlap16": "Overlap with the top 16 inputs",
+    "input_energy16": "Energy in the top 16 inputs",
+    "input_drift16": "Drift of the top 16 inputs",
+    "capture16_by_inputs": "Capture by a random update with the same inputs",
 }
 """The metrics a page lists, in order, by the names it uses for them."""
 
@@ -57,7 +61,14 @@ OVERLAPS = (
     "overlap_principal_50",
     "overlap_low_50",
 )
-TRAJECTORIES = ("stable_rank", "update_norm", "hill_11", "sim16_end", "capture16")
+TRAJECTORIES = (
+    "stable_rank",
+    "update_norm",
+    "hill_11",
+    "sim16_end",
+    "capture16",
+    "capture16_by_inputs",
+)
 HEAT_MAPS = ("update_sparsity", "relative_norm", "angle_right_mean", "stable_rank")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MODULE_ORDER = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
@@ -70,6 +81,8 @@ def null_of(metric: str) -> str | None:
         return "sim16_chance"  # K / n is chance on the right side alone
     if metric == "kappa":
         return "kappa_random_walk"
+    if metric in ("capture16", "capture16_by_inputs"):
+        return "capture16_input_null"  # 0 is chance by definition
     names = (f"{metric}_null", f"{metric}_isotropic", f"{metric}_chance")
     return next((name for name in names if name in BY_NAME), None)
 
@@ -93,7 +106,7 @@ NEEDED_COLUMNS: tuple[str, ...] = tuple(
     dict.fromkeys(
         (
             *("parameter", "layer", "module", "expert", "step", "storage", "rows", "cols"),
-            *("flags", "null_reason", "reliability"),
+            *("flags", "null_reason", "inputs_reason", "reliability"),
             *("exponents", "exponent_entries", "exponent_changed"),
             *ULP_COLUMNS,
             *(f"{overlap}_{beside}" for overlap in OVERLAPS for beside in ("null_sd", "expected")),

@@ -69,6 +69,18 @@ class Skipped(_Record):
     reason: str
 
 
+class Explained(_Record):
+    """In how many of the locked matrices the inputs explain the lock, and mean captures."""
+
+    explained: int
+    locked: int
+    low: Number = None
+    high: Number = None
+    early: Number = None
+    random: Number = None
+    null: Number = None
+
+
 class Lock(_Record):
     """The lock's verdict in one storage; `matrices` counts them by standing."""
 
@@ -80,7 +92,19 @@ class Lock(_Record):
     matrices: dict[str, int]
     step: Number = None
     stable_rank_band: Number = None
+    inputs: Explained | None = None
     thresholds: dict[str, float]
+
+
+class Inputs(_Record):
+    """What the layers were shown."""
+
+    source: str
+    kind: str
+    texts: int
+    cut: int
+    tokens: int
+    draws: int
 
 
 class Summary(_Record):
@@ -91,6 +115,7 @@ class Summary(_Record):
     base: Base
     checkpoints: list[Checkpoint]
     lock: dict[str, Lock]
+    inputs: Inputs | None = None
     matrices: int
     parameters: int
     skipped: list[Skipped]

@@ -23,9 +23,16 @@ Arms = Mapping[str, Sequence[Measurement]]
 _WIDTH, _HEIGHT = 420, 265
 _NOTES = {
     "hill_11": " Order k = 11; the estimate depends on k.",
+    "capture16": " Dotted, where inputs were examined: what random updates with the same inputs"
+    " capture of each other.",
+    "capture16_by_inputs": " Of the same rest of the way, by the leading vectors of random updates"
+    " with the same inputs; dotted: what they capture of each other.",
     "sim16_end": " The last point is 100 % by definition: the end compared with itself.",
     "stable_rank": " bfloat16 rounding raises the stable rank of small updates.",
 }
+
+
+_WITHOUT = dict.fromkeys(("capture16", "capture16_by_inputs"), "random updates, same inputs")
 
 
 def storages(arms: Arms) -> list[str]:
@@ -83,7 +90,7 @@ def _figure(arms: Arms, metric: str) -> Figure | None:
 
 def _chance(arms: Arms, metric: str) -> float | None:
     column = null_of(metric)
-    if column is None or BY_NAME[metric].family != "path":
+    if column is None or BY_NAME[metric].family not in ("path", "lock", "inputs"):
         return None
     rows = [attention_rows(run.table)[0][column].dropna() for runs in arms.values() for run in runs]
     values = pd.concat(rows)
@@ -100,7 +107,8 @@ def _panel(
 ) -> Panel:
     def plot(axes: Axes) -> Axes:
         unit = BY_NAME[metric].unit
-        return figures.trajectory(series, axes, how, unit=unit, limits=limits, chance=chance)
+        return figures.trajectory(series, axes, how, unit=unit, limits=limits, chance=chance,
+                                  without=_WITHOUT.get(metric, "chance"))  # fmt: skip
 
     ends = [
         f"{arm}{' ' if arm else ''}from {quantity(points['mean'].iloc[0], BY_NAME[metric].unit)} "

@@ -12,6 +12,7 @@ from hodograph.errors import HodographError
 from hodograph.processes import SPAWN, worker_pool
 from hodograph.studies import worker
 from hodograph.studies.plan import StudyRun
+from hodograph.studies.study import MeasureSection
 
 MEASURE_WEIGHT = 0.15  # of a run's steps; only the bar's estimate depends on it
 
@@ -46,7 +47,7 @@ class Event:
     failure: str | None = None
 
 
-def tasks_of(runs: list[StudyRun], settings: dict[str, Any]) -> list[Task]:
+def tasks_of(runs: list[StudyRun], measure: MeasureSection) -> list[Task]:
     """Training of every run, and measuring of every arm."""
     tasks = []
     for run in runs:
@@ -55,7 +56,7 @@ def tasks_of(runs: list[StudyRun], settings: dict[str, Any]) -> list[Task]:
         tasks.append(Task(train, run, needs, run.recipe.steps, _training(train, run)))
         if run.role == "arm":
             name = f"measure {run.key}"
-            start = _measuring(name, run, settings)
+            start = _measuring(name, run, measure)
             tasks.append(Task(name, run, (train,), MEASURE_WEIGHT * run.recipe.steps, start))
     return tasks
 
@@ -102,10 +103,16 @@ def _training(name: str, run: StudyRun) -> Callable[[ProcessPoolExecutor], "Futu
 
 
 def _measuring(
-    name: str, run: StudyRun, settings: dict[str, Any]
+    name: str, run: StudyRun, measure: MeasureSection
 ) -> Callable[[ProcessPoolExecutor], "Future[None]"]:
+    inputs = run.folder if measure.inputs == "run" else None
     return lambda pool: pool.submit(
-        worker.measure_run, name, checkpoints_of(run.folder), run.measurement, settings
+        worker.measure_run,
+        name,
+        checkpoints_of(run.folder),
+        run.measurement,
+        measure.settings(),
+        inputs,
     )
 
 

@@ -1,16 +1,29 @@
 """A study: stages, arms and seeds in one file, each run stating only what differs."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
 from hodograph.documents import UnreadableError, read_toml
-from hodograph.engine.settings import Scope
+from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
+from hodograph.tables.lock import LockThresholds
 
 Tree = dict[str, Any]
+LOCK = LockThresholds()
+
+
+class LockSection(Section):
+    """Constants of the lock's verdict, those of hodograph.tables.lock.LockThresholds."""
+
+    capture: float = LOCK.capture
+    share: float = LOCK.share
+    after: int = LOCK.after
+    noise: float = LOCK.noise
+    energy: float = LOCK.energy
+    inputs: float = LOCK.inputs
 
 
 class MeasureSection(Section):
@@ -22,6 +35,20 @@ class MeasureSection(Section):
     mask_rank: PositiveInt = 64
     permutations: PositiveInt = 4
     seed: NonNegativeInt = 0
+    lock: LockSection = LockSection()
+    inputs: Literal["none", "run"] = "none"
+    """"run": see what the layers' inputs explain, on the prompts of each run's own task."""
+    input_tokens: PositiveInt = 4096
+    input_draws: PositiveInt = 4
+
+    def settings(self) -> Settings:
+        """The settings of every arm's measurement.
+
+        Raises:
+            SettingsError: one of them is out of range.
+        """
+        named = self.model_dump(exclude={"lock", "inputs"})
+        return Settings(**named, lock=LockThresholds(**self.lock.model_dump()))
 
 
 class Study(Section):
@@ -53,7 +80,8 @@ def load_study(path: Path) -> Study:
     """Read and validate a study; its runs are validated when it is planned.
 
     Raises:
-        SettingsError: no such file, not TOML, an unknown key, a wrong type, or a name used twice.
+        SettingsError: no such file, not TOML, an unknown key, a wrong type, a setting out of
+            range, or a name used twice.
     """
     try:
         tree = read_toml(path)
@@ -68,6 +96,7 @@ def load_study(path: Path) -> Study:
         raise SettingsError(
             f"{path}: {key}: {first['msg'].lower()}.\n  A study has the keys {known}."
         ) from None
+    study.measure.settings()  # what is out of range is an error before hours of training
     if both := sorted(set(study.stages) & set(study.arms)):
         raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
     return study

@@ -2,7 +2,6 @@
 
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any
 
 from hodograph.engine.settings import Settings
 from hodograph.recipes import Recipe
@@ -24,16 +23,19 @@ def train_run(task: str, recipe: Recipe, folder: Path) -> None:
     train(recipe, folder, on_step=lambda done, total: _tell(task, done, total))
 
 
-def measure_run(task: str, checkpoints: list[Path], out: Path, settings: dict[str, Any]) -> None:
-    """Measure a run's trajectory from its first checkpoint."""
+def measure_run(
+    task: str, checkpoints: list[Path], out: Path, settings: Settings, inputs: Path | None
+) -> None:
+    """Measure a run's trajectory from its first checkpoint, with or without its inputs."""
     from hodograph.measurement import measure
 
     base, *tuned = checkpoints
     measure(
         base,
         tuned,
+        inputs=inputs,
         out=out,
-        settings=Settings(**settings),
+        settings=settings,
         on_progress=lambda done, total, _: _tell(task, done, total),
     )
 

@@ -5,7 +5,8 @@ type, unit, formula and source of each column; `hodograph columns` prints it, do
 generated from it, and the Parquet schema is built from it.
 
 Letters: W0 base, D = W1 - W0 the update, p = min(rows, cols), s the singular values of D,
-b(.) rounding to bfloat16, V_K the top-K right singular vectors, M the visibly changed entries.
+b(.) rounding to bfloat16, V_K the top-K right singular vectors, M the visibly changed entries,
+C the second moment of the matrix's inputs, Z Gaussian.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Family = Literal[
     "energy",
     "spectrum",
     "lock",
+    "inputs",
     "direction",
     "agreement",
     "intruders",
@@ -86,7 +88,12 @@ def _certificate() -> list[Column]:
         return Column(name, kind, unit, formula, OURS, "certificate")
 
     return [
-        column("method", pa.string(), "", "gram (one tridiagonalisation), svd, or gram+svd"),
+        column(
+            "method",
+            pa.string(),
+            "",
+            "gram (on the CPU), eigh (on a GPU), svd; joined by +",
+        ),
         column(
             "certificate_angles",
             pa.float64(),
@@ -415,6 +422,31 @@ def _lock() -> list[Column]:
     ]  # fmt: skip
 
 
+def _inputs() -> list[Column]:
+    def column(name: str, unit: str, formula: str) -> Column:
+        return Column(name, pa.float64(), unit, formula, OURS, "inputs")
+
+    random = "random updates Z C^{1/2} with the matrix's rows"
+    return [
+        column("input_overlap16", "share", "‖U_Kᵀ V_K(D)‖²_F / K, U_K the top K of C, K = 16"),
+        column("input_overlap16_chance", "share", "K / n"),
+        column("input_overlap16_null", "share", f"the mean of {random}"),
+        column("input_energy16", "share", "‖D U_K‖²_F / ‖D‖²_F"),
+        column("input_energy16_chance", "share", "K / n"),
+        column("input_energy16_null", "share", f"share of tr(C) in its top K: {random}"),
+        column("sim16_input_null", "share", f"Sim_K of two {random}, mean over pairs"),
+        column("sim16_input_null_se", "share", "its standard error, by a jackknife over draws"),
+        column("input_drift16", "share", "1 - Sim_K of the top K of C in W0 and in W_T"),
+        column("capture16_by_inputs", "ratio",
+               "capture16 with V = V_K(Z C^{1/2}) in place of V_K(D_t), mean over draws"),
+        column("capture16_input_null", "ratio",
+               f"capture of one by another of {random}, mean over pairs"),
+        column("capture16_input_null_se", "ratio", "its standard error, by a jackknife over draws"),
+        Column("inputs_reason", pa.string(), "", "why the inputs of this matrix are not known",
+               OURS, "inputs"),
+    ]  # fmt: skip
+
+
 COLUMNS: tuple[Column, ...] = tuple(
     _identity()
     + _certificate()
@@ -427,6 +459,7 @@ COLUMNS: tuple[Column, ...] = tuple(
     + _energy()
     + _spectrum()
     + _lock()
+    + _inputs()
 )
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 METRICS: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.is_metric)

@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from hodograph.errors import SettingsError
+from hodograph.statistics.bootstrap import layer_intervals
 
 DRAWS = 1000
-Verdict = Literal["locked", "not locked", "undetermined"]
+Standing = Literal["locked", "not locked", "undetermined"]
+Verdict = Literal["locked", "locked, explained by inputs", "not locked", "undetermined"]
+BESIDE = {"early": "capture16", "random": "capture16_by_inputs", "null": "capture16_input_null"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class LockThresholds:
             checkpoint counts.
         energy: energy of the rest of the way, as a share of the whole update's, from which on a
             checkpoint counts.
+        inputs: part of the early update's capture that a random update with the same inputs must
+            reach, of the run's rest and of another such update, to explain a matrix's lock.
     """
 
     capture: float = 0.5
@@ -34,9 +39,10 @@ class LockThresholds:
     after: int = 2
     noise: float = 4.0
     energy: float = 0.01
+    inputs: float = 0.8
 
     def __post_init__(self) -> None:
-        for name in ("capture", "share", "energy"):
+        for name in ("capture", "share", "energy", "inputs"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingsError(
                     f"lock.{name} is {getattr(self, name)}; it must be above 0, and at most 1."
@@ -61,6 +67,10 @@ def lock_of(matrices: pd.DataFrame, thresholds: LockThresholds, seed: int) -> di
     decided. `low` and `high` bound the share of all matrices, by a 95 % bootstrap over layers:
     undetermined matrices are not locked for `low` and locked for `high`. With one layer there is
     no interval, and the two counts themselves decide.
+
+    Where the layers' inputs are known, `inputs` says in how many of the locked matrices they
+    explain the lock, with an interval over layers; a locked run whose interval lies at or above
+    the share of the verdict is "locked, explained by inputs".
     """
     checkpoints = matrices["step"].nunique()
     return {
@@ -80,12 +90,26 @@ def _standings(rows: pd.DataFrame, thresholds: LockThresholds) -> pd.DataFrame:
         starts = path["lock_step"].dropna()
         start = int(starts.iloc[0]) if len(starts) else None
         standing = _standing(counted, start, thresholds)
-        band = None if start is None else _band(path.loc[path["step"] >= start, "stable_rank"])
-        found.append((-1 if pd.isna(layer) else int(layer), standing, start, band))
-    return pd.DataFrame(found, columns=["layer", "standing", "step", "band"])
+        after = path[path["step"] >= start] if start is not None else path[:0]
+        found.append(
+            {
+                "layer": -1 if pd.isna(layer) else int(layer),
+                "standing": standing,
+                "step": start,
+                "band": _band(after["stable_rank"]) if len(after) else None,
+            }
+            | _captures(after)
+        )
+    return pd.DataFrame(found, columns=["layer", "standing", "step", "band", *BESIDE])
 
 
-def _standing(counted: int, start: int | None, thresholds: LockThresholds) -> Verdict:
+def _captures(after: pd.DataFrame) -> dict[str, float]:
+    """Mean captures from t* on, of the early update and of random ones with the same inputs."""
+    counted = after[after["lock_counts"].fillna(0) > 0]
+    return {name: counted[column].mean() for name, column in BESIDE.items()}
+
+
+def _standing(counted: int, start: int | None, thresholds: LockThresholds) -> Standing:
     if start is not None:
         return "locked"
     return "not locked" if counted > thresholds.after else "undetermined"
@@ -104,6 +128,9 @@ def _entry(
     low, high = _interval(standings, np.random.default_rng(seed))
     verdict, reason = _verdict(counts, low, high, checkpoints, thresholds)
     locked = standings[standings["standing"] == "locked"]
+    inputs = _explained(locked, thresholds, seed)
+    if verdict == "locked":
+        verdict, reason = _with_inputs(reason, inputs, thresholds)
     return {
         "verdict": verdict,
         "reason": reason,
@@ -113,8 +140,49 @@ def _entry(
         "matrices": counts,
         "step": float(locked["step"].median()) if len(locked) else None,
         "stable_rank_band": float(locked["band"].median()) if len(locked) else None,
+        "inputs": inputs,
         "thresholds": asdict(thresholds),
     }
+
+
+def _explained(
+    locked: pd.DataFrame, thresholds: LockThresholds, seed: int
+) -> dict[str, Any] | None:
+    """How far the inputs explain the locks; None where no matrix's inputs are known.
+
+    A matrix whose inputs are not known counts as not explained.
+    """
+    known = locked.dropna(subset=list(BESIDE))
+    if known.empty:
+        return None
+    reached = locked[["random", "null"]].min(axis=1, skipna=False)
+    explained = (reached >= thresholds.inputs * locked["early"]).astype(float).to_frame("share")
+    bounds = layer_intervals(
+        explained, explained * 0 + 1, locked["layer"], np.random.default_rng(seed)
+    ).get("share", {"low": None, "high": None})
+    means = {name: float(known[name].mean()) for name in BESIDE}
+    return {
+        "explained": int(explained["share"].sum()), "known": len(known), "locked": len(locked),
+        "share": float(explained["share"].mean()), **bounds, **means,
+    }  # fmt: skip
+
+
+def _with_inputs(
+    reason: str, inputs: dict[str, Any] | None, thresholds: LockThresholds
+) -> tuple[Verdict, str]:
+    if inputs is None:
+        return "locked", f"{reason}; whether their inputs explain it was not examined"
+    reason += (
+        f"; a random update with the same inputs explains {inputs['explained']} of them"
+        f"; it captures {inputs['random']:.2f} of the rest, and {inputs['null']:.2f} of another"
+        f" such update; the early update captures {inputs['early']:.2f}"
+    )
+    least = inputs["share"] if inputs["low"] is None else inputs["low"]
+    if least >= thresholds.share:
+        return "locked, explained by inputs", reason
+    if inputs["share"] >= thresholds.share:
+        reason += f"; the interval over layers reaches below {thresholds.share:g}"
+    return "locked", reason
 
 
 def _interval(

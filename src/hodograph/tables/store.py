@@ -106,6 +106,10 @@ class MeasurementFolder:
         table = table_of(rows, self.kind.columns)
         write_atomically(self._file(parameter), lambda file: pq.write_table(table, file))
 
+    def beside(self, name: str) -> Path:
+        """A folder for what units share; it is dropped with the parts."""
+        return self._parts / name
+
     def finished(self) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Table and summary of this very measurement, if it was finished before."""
         try:

@@ -1,16 +1,18 @@
 """Put a recipe's parts together: task, models, trainer and recorder."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from trl import SFTTrainer
 
-from hodograph.recipes import Evaluation, OpdObjective, Recipe, RlvrObjective
+from hodograph.monitor import Monitor
+from hodograph.recipes import Evaluation, Recipe
 from hodograph.tasks import Task, open_task
+from hodograph.training.composition import composition, open_rollout
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
 from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.folder import RunFolder
+from hodograph.training.interventions.rollout import RolloutSource
 from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
 from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
@@ -27,23 +29,36 @@ class Parts:
     tokenizer: PreTrainedTokenizerBase
     model: PreTrainedModel
     teacher: PreTrainedModel | None
+    rollout: RolloutSource | None
 
 
 def open_parts(recipe: Recipe) -> Parts:
     """Open the task and the models of a recipe; nothing is written.
 
     Raises:
-        SettingsError: no such task, or the teacher's vocabulary differs from the student's.
+        SettingsError: no such task, the teacher's vocabulary differs from the student's, or a file
+            of completions cannot be read or does not fit the prompts.
         CheckpointError: a model cannot be read.
     """
     task = open_task(recipe.task)
+    _require_examples(recipe, task)
     tokenizer = open_tokenizer(recipe.student)
     teacher = None
     if recipe.teacher is not None:
         theirs = open_tokenizer(recipe.teacher)
-        require_shared_vocabulary(tokenizer, theirs, recipe.teacher.path)
+        require_shared_vocabulary(tokenizer, theirs, recipe.teacher.place)
         teacher = open_model(recipe.teacher, recipe.seed)
-    return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher)
+    rollout = open_rollout(recipe, task, tokenizer)
+    return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher, rollout)
+
+
+def _require_examples(recipe: Recipe, task: Task) -> None:
+    """Ask for what training will ask for: a task that lacks it must not leave a folder behind."""
+    task.training(recipe.seed, 1)
+    if recipe.evaluation is not None:
+        task.evaluation(recipe.evaluation.seed, recipe.evaluation.prompts)
+    if recipe.stop is not None:
+        task.evaluation(STOP_SEED, recipe.stop.prompts)
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
@@ -69,6 +84,16 @@ def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnS
     )
 
 
+def build_monitor(recipe: Recipe, folder: RunFolder) -> Monitor | None:
+    """Return the callback that looks at the weights, if the recipe asks for it.
+
+    It must be added before the recorder, which marks a saved state as whole.
+    """
+    if recipe.monitor is None:
+        return None
+    return Monitor(**recipe.monitor.model_dump(), folder=folder.state / "monitor")
+
+
 def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.sequences)
     return SFTTrainer(
@@ -88,15 +113,10 @@ def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Train
         train_dataset=prompt_dataset(examples),
         reward_funcs=reward_functions(recipe, parts.task, examples, ends),
         processing_class=parts.tokenizer,
-        **_composition(recipe, parts),
+        teacher=parts.teacher,
+        rollout=parts.rollout,
+        **composition(recipe, parts.task, examples),
     )
-
-
-def _composition(recipe: Recipe, parts: Parts) -> dict[str, Any]:
-    if isinstance(recipe.objective, OpdObjective):
-        return {"alpha": 1.0, "teacher": parts.teacher}
-    assert isinstance(recipe.objective, RlvrObjective)
-    return {"alpha": 0.0, "zero_variance": recipe.objective.zero_variance}
 
 
 def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
@@ -108,4 +128,6 @@ def _examiner(recipe: Recipe, parts: Parts, evaluation: Evaluation) -> Examiner:
         max_completion_length=recipe.sampling.max_completion_length,
         seed=evaluation.seed,
         batch=evaluation.batch,
+        samples=evaluation.samples,
+        pass_at=evaluation.pass_at or (evaluation.samples,),
     )

@@ -1,15 +1,17 @@
 """Hand a task's examples to TRL's trainers, and its verifier as a reward function."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from hodograph.recipes import Recipe, RlvrObjective
+from hodograph.recipes import MixObjective, Recipe, RlvrObjective
 from hodograph.tasks import Completion, Example, Task
 from hodograph.tasks.task import stream_seed
+from hodograph.training.interventions.resampling import Spare
 
 RewardFunction = Callable[..., list[float]]
 IGNORED = -100  # label of a token that does not count in the loss
@@ -18,6 +20,7 @@ IGNORED = -100  # label of a token that does not count in the loss
 def demonstration_dataset(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """Return demonstrations for TRL's SFTTrainer; only the answers count in the loss.
 
+    A plain demonstration ends with the end-of-text token; the chain task's own carry it already.
     Chat examples are left to TRL, which applies the tokenizer's template. Plain text is tokenized
     here in one call, which is some ten times faster than TRL's map over examples.
     """
@@ -27,10 +30,37 @@ def demonstration_dataset(examples: list[Example], tokenizer: PreTrainedTokenize
     return Dataset.from_dict({"prompt": [e.prompt for e in examples], "completion": answers})
 
 
+def token_lengths(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
+    """Return the tokens of the longest prompt and of the longest demonstration."""
+    encode: Any = tokenizer
+    prompts: list[Any] = [example.prompt for example in examples]
+    if not isinstance(prompts[0], str):
+        encode = partial(tokenizer.apply_chat_template, add_generation_prompt=True)
+    answers = _ids(tokenizer, [example.demonstration for example in examples])
+    return max(map(len, encode(prompts)["input_ids"])), max(map(len, answers))
+
+
 def prompt_dataset(examples: list[Example]) -> Dataset:
     """Return prompts for TRL's GRPOTrainer, each with its index in `examples`."""
     indices = list(range(len(examples)))
     return Dataset.from_dict({"prompt": [e.prompt for e in examples], "index": indices})
+
+
+def spare_prompts(task: Task, seed: int, examples: list[Example]) -> Spare:
+    """Return the source of prompts for resampling: functions of seed, step and attempt.
+
+    Those of the latest attempt stand at the end of `examples`, where the verifier finds them.
+    """
+    own = len(examples)
+
+    def spare(step: int, attempt: int, prompts: int) -> list[dict[str, Any]]:
+        examples[own:] = task.training(stream_seed("spare", seed, step, attempt), prompts)
+        return [
+            {"prompt": example.prompt, "index": own + i, "attempt": attempt}
+            for i, example in enumerate(examples[own:])
+        ]
+
+    return spare
 
 
 def reward_functions(
@@ -38,7 +68,8 @@ def reward_functions(
 ) -> list[RewardFunction]:
     """Return the verifier and, for the random-reward control, a coin after it."""
     functions = [_verifier(task, examples, eos_ids)]
-    if isinstance(recipe.objective, RlvrObjective) and recipe.objective.reward == "random":
+    objective = recipe.objective
+    if isinstance(objective, RlvrObjective | MixObjective) and objective.reward == "random":
         functions.append(_coin(recipe.seed))
     return functions
 
@@ -55,9 +86,12 @@ def _verifier(task: Task, examples: list[Example], eos_ids: list[int]) -> Reward
 
 
 def _coin(seed: int) -> RewardFunction:
-    def random(completions: list[Any], trainer_state: Any, **_: Any) -> list[float]:
+    def random(
+        completions: list[Any], trainer_state: Any, attempt: list[int] | None = None, **_: Any
+    ) -> list[float]:
         """A fair coin for each completion, a function of seed and step: resuming repeats it."""
-        coin = Random(stream_seed("random reward", seed, trainer_state.global_step))
+        draw = [] if attempt is None else attempt[:1]  # of a resampled group
+        coin = Random(stream_seed("random reward", seed, trainer_state.global_step, *draw))
         return [float(coin.random() < 0.5) for _ in completions]
 
     return random
@@ -69,7 +103,10 @@ def _text(completion: Any) -> str:
 
 def _tokenized(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     prompts = _ids(tokenizer, [str(example.prompt) for example in examples])
-    answers = _ids(tokenizer, [example.demonstration for example in examples])
+    answers = [
+        ids if ids[-1:] == [tokenizer.eos_token_id] else [*ids, tokenizer.eos_token_id]
+        for ids in _ids(tokenizer, [example.demonstration for example in examples])
+    ]
     pairs = list(zip(prompts, answers, strict=True))
     return Dataset.from_dict(
         {

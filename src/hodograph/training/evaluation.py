@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from transformers import (
 )
 
 from hodograph.tasks import Completion, Example, Task
+from hodograph.tasks.task import stream_seed
+from hodograph.training.estimates import sampled_estimates, standard_error
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,14 @@ class Accuracy:
     temperature: float
     standard_error: float
     """Standard error of `accuracy` over prompts."""
+    estimates: dict[str, float] = field(default_factory=dict)
+    """avg@k and pass@k, where several samples were drawn of each prompt."""
 
     def as_json(self) -> dict[str, float]:
         """Return the entry of evaluations.json."""
-        return asdict(self)
+        entry = asdict(self)
+        estimates = entry.pop("estimates")
+        return entry | estimates
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,21 @@ class Examiner:
     max_completion_length: int
     seed: int
     batch: int
+    samples: int = 1
+    pass_at: tuple[int, ...] = ()
 
     def examine(self, model: PreTrainedModel, step: int) -> Accuracy:
-        """Return sampled and greedy accuracy; equal weights give equal results."""
-        sampled = self._scores(model, self.temperature)
+        """Return sampled and greedy accuracy; equal weights give equal results.
+
+        `accuracy` is that of the first sample of each prompt, so it does not depend on how many
+        are drawn.
+        """
+        passes = [
+            self._scores(model, self.temperature, self._seed(sample))
+            for sample in range(self.samples)
+        ]
+        sampled = passes[0]
+        several = list(zip(*passes, strict=True)) if self.samples > 1 else []
         return Accuracy(
             step=step,
             accuracy=fmean(sampled),
@@ -57,15 +74,19 @@ class Examiner:
             prompts=len(sampled),
             temperature=self.temperature,
             standard_error=standard_error(sampled),
+            estimates=sampled_estimates(several, self.pass_at) if several else {},
         )
 
     def greedy(self, model: PreTrainedModel) -> float:
         """Return the mean score when the likeliest token is taken each time."""
-        return fmean(self._scores(model, None))
+        return fmean(self._scores(model, None, self.seed))
 
-    def _scores(self, model: PreTrainedModel, temperature: float | None) -> list[float]:
+    def _seed(self, sample: int) -> int:
+        return stream_seed("sample", self.seed, sample) if sample else self.seed
+
+    def _scores(self, model: PreTrainedModel, temperature: float | None, seed: int) -> list[float]:
         starts = range(0, len(self.examples), self.batch)
-        with _aside(model, self.seed):
+        with _aside(model, seed):
             parts = [self.examples[start : start + self.batch] for start in starts]
             return [score for part in parts for score in self._part(model, part, temperature)]
 
@@ -106,11 +127,6 @@ def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[
     declared = model.generation_config.eos_token_id
     listed = declared if isinstance(declared, list) else [declared]
     return sorted({i for i in (*listed, tokenizer.eos_token_id) if i is not None})
-
-
-def standard_error(scores: list[float]) -> float:
-    """Standard error of the mean; 0 for a single score."""
-    return stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else 0.0
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from hodograph import documents
 from hodograph.atomic import sweep, sync, write_json, write_text
 from hodograph.errors import SettingsError, StorageError
 from hodograph.exclusive import LOCK_FILE
-from hodograph.recipes import Recipe, first_difference
+from hodograph.recipes import Recipe, first_difference, parse_recipe
 
 COMPLETE = "complete.json"
 PARTIAL = ".partial"
@@ -94,7 +94,8 @@ class RunFolder:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def _same_recipe(self, recipe: Recipe) -> None:
-        key = first_difference(read_json(self.recipe), recipe.as_json())
+        written = parse_recipe(read_json(self.recipe), str(self.recipe))  # newer keys: as default
+        key = first_difference(written.as_json(), recipe.as_json())
         if key is not None:
             raise SettingsError(
                 f"{self.path} holds a run of another recipe: {key!r} differs.\n"

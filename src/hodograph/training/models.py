@@ -7,8 +7,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Qwen3Config,
@@ -17,7 +19,7 @@ from transformers import (
 
 from hodograph.checkpoints import open_checkpoint
 from hodograph.errors import CheckpointError, SettingsError
-from hodograph.recipes import Model, Qwen3Model
+from hodograph.recipes import HubModel, Model, PathModel, Qwen3Model, StoredModel
 from hodograph.tasks.alphabet import chain_tokenizer
 from hodograph.training.folder import RunFolder, read_json
 
@@ -37,11 +39,11 @@ def open_tokenizer(settings: Model) -> PreTrainedTokenizerBase:
     """Return the tokenizer that belongs to a model.
 
     Raises:
-        CheckpointError: the model's folder has none.
+        CheckpointError: the model's folder has none, or the hub cannot be reached.
     """
     if isinstance(settings, Qwen3Model):
         return chain_tokenizer()
-    return _from_folder(AutoTokenizer, settings.path, "tokenizer")
+    return _stored(AutoTokenizer, settings, "tokenizer")
 
 
 def open_model(settings: Model, seed: int) -> PreTrainedModel:
@@ -52,23 +54,31 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     """
     if isinstance(settings, Qwen3Model):
         return _random_qwen3(settings, seed)
-    if list(_weights_of(Path(settings.path)).glob("*.safetensors")):
-        open_checkpoint(_weights_of(Path(settings.path)))  # transformers would wait for a pipe
-    model, found = _from_folder(
-        AutoModelForCausalLM,
-        settings.path,
-        "model",
-        dtype=torch.float32,
-        output_loading_info=True,
+    if isinstance(settings, PathModel):
+        _require_files(_weights_of(Path(settings.path)))
+    model, found = _stored(
+        AutoModelForCausalLM, settings, "model", dtype=torch.float32, output_loading_info=True
     )
     if missing := sorted(found["missing_keys"]):
+        where = settings.path if isinstance(settings, PathModel) else settings.place
         raise CheckpointError(
-            f"{settings.path}: {len(missing)} weights are missing, {missing[0]} among them.\n"
+            f"{where}: {len(missing)} weights are missing, {missing[0]} among them.\n"
             "  Training would start from random ones; export the model again."
         )
     if settings.round_to_bf16:
         round_to_bf16(model)
     return model
+
+
+def model_config(settings: Model) -> PretrainedConfig:
+    """Return a model's configuration; its weights need not be there.
+
+    Raises:
+        CheckpointError: the model's folder holds no configuration.
+    """
+    if isinstance(settings, Qwen3Model):
+        return _qwen3_config(settings, chain_tokenizer())
+    return _stored(AutoConfig, settings, "configuration")
 
 
 @torch.no_grad()
@@ -117,6 +127,30 @@ def require_shared_vocabulary(
     )
 
 
+def _require_files(folder: Path) -> None:
+    """Refuse damaged safetensors in our own words; transformers would wait for ever for a pipe."""
+    if any(folder.glob("*.safetensors")):
+        open_checkpoint(folder)
+
+
+def _stored(loader: Any, settings: StoredModel, what: str, **options: Any) -> Any:
+    if isinstance(settings, HubModel):
+        return _from_hub(loader, settings, what, **options)
+    return _from_folder(loader, settings.path, what, **options)
+
+
+def _from_hub(loader: Any, settings: HubModel, what: str, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(settings.id, revision=settings.revision, **options)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise CheckpointError(
+            f"{settings.place}: the {what} cannot be had from the hub ({first}).\n"
+            "  Check the name and the connection, or download it and name the folder:"
+            ' { type = "path", path = ... }.'
+        ) from None
+
+
 def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
     folder = _weights_of(Path(path))
     if not (folder / "config.json").is_file():
@@ -146,8 +180,14 @@ def _weights_of(path: Path) -> Path:
 
 
 def _random_qwen3(settings: Qwen3Model, seed: int) -> PreTrainedModel:
-    tokenizer = chain_tokenizer()
-    config = Qwen3Config(
+    config = _qwen3_config(settings, chain_tokenizer())
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def _qwen3_config(settings: Qwen3Model, tokenizer: PreTrainedTokenizerBase) -> Qwen3Config:
+    return Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.layers,
@@ -162,6 +202,3 @@ def _random_qwen3(settings: Qwen3Model, seed: int) -> PreTrainedModel:
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config)

@@ -37,6 +37,14 @@ def token_advantages(
     return advantages_BT if gap_BT is None else advantages_BT - alpha * gap_BT
 
 
+def inverse_rms(
+    values_BT: Float[Tensor, "B T"], mask_BT: Float[Tensor, "B T"]
+) -> Float[Tensor, ""]:
+    """1 / root mean square of `values_BT` over the tokens of `mask_BT`; 0 when all are 0."""
+    mean_square = (values_BT.square() * mask_BT).sum() / mask_BT.sum()
+    return torch.where(mean_square > 0, mean_square.rsqrt(), 0.0)
+
+
 def varied_groups(rewards_B: Float[Tensor, " B"], group_size: int) -> Bool[Tensor, " B"]:
     """Return which completions belong to a group whose rewards are not all equal."""
     rewards_PG = rewards_B.view(-1, group_size)
@@ -44,19 +52,37 @@ def varied_groups(rewards_B: Float[Tensor, " B"], group_size: int) -> Bool[Tenso
     return varied_P.repeat_interleave(group_size)
 
 
-def masked_advantages(
-    advantages_BT: Float[Tensor, "B T"],
+def masked_outcomes(
+    outcome_B: Float[Tensor, " B"],
     keep_B: Bool[Tensor, " B"],
     mask_BT: Float[Tensor, "B T"],
     aggregation: str,
-) -> Float[Tensor, "B T"]:
-    """Zero the advantages of completions outside `keep_B`, as if they had not been sampled.
+) -> Float[Tensor, " B"]:
+    """Zero the outcomes of completions outside `keep_B`, as if they had not been sampled.
 
     The loss divides by all tokens (`token-mean`) or by all completions (`seq-mean-token-mean`),
-    so what is kept is scaled by all / kept: the loss and its gradient are then those of the kept
-    completions alone. With nothing kept the advantages are 0.
+    so what is kept is scaled by all / kept: the outcome's part of the loss and of its gradient is
+    then that of the kept completions alone. With nothing kept the outcomes are 0.
     """
     weight_B = mask_BT.sum(dim=1) if aggregation == "token-mean" else torch.ones_like(mask_BT[:, 0])
     kept = (weight_B * keep_B).sum()
     scale = weight_B.sum() / kept if kept > 0 else kept
-    return advantages_BT * keep_B[:, None] * scale
+    return outcome_B * keep_B * scale
+
+
+def averaged(
+    terms_BT: Float[Tensor, "B T"],
+    mask_BT: Float[Tensor, "B T"],
+    aggregation: str,
+    batch_tokens: Float[Tensor, ""],
+    micro_batches: int,
+) -> Float[Tensor, ""]:
+    """Share of one micro-batch in the step's mean of `terms_BT`; the shares add up to the mean.
+
+    `token-mean` divides by the `batch_tokens` of all micro-batches, `seq-mean-token-mean` by the
+    completions, after each one's mean over its own tokens.
+    """
+    if aggregation == "token-mean":
+        return (terms_BT * mask_BT).sum() / batch_tokens
+    means_B = (terms_BT * mask_BT).sum(dim=1) / mask_BT.sum(dim=1)
+    return means_B.mean() / micro_batches

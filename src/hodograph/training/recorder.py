@@ -16,6 +16,7 @@ from transformers import (
 
 from hodograph.atomic import write_json
 from hodograph.errors import SettingsError
+from hodograph.monitor.logged import PREFIX
 from hodograph.recipes import Recipe, Stop
 from hodograph.training.evaluation import Examiner
 from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json
@@ -28,6 +29,14 @@ METRICS = {  # TRL's names, and ours
     "learning_rate": "lr",
     "grad_norm": "grad_norm",
     "opd/reverse_kl": "opd/reverse_kl",
+    "opd/forward_kl": "opd/forward_kl",
+    "opd/divergence": "opd/divergence",
+    "mix/opd_rms": "mix/opd_rms",
+    "mix/reward_rms": "mix/reward_rms",
+    "selection/kept": "selection/kept",
+    "selection/gap": "selection/gap",
+    "rollout/teacher": "rollout/teacher",
+    "resampled": "resampled",
     "rewards/verifier/mean": "reward/mean",
     "rewards/random/mean": "reward/random",
     "frac_reward_zero_std": "reward/zero_variance",
@@ -76,6 +85,7 @@ class Recorder(TrainerCallback):
         self._sums = Sums()
         self._tokens = 0
         self._greedy: float | None = None
+        self._geometry: dict[str, float] = {}
 
     def on_train_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
@@ -122,7 +132,8 @@ class Recorder(TrainerCallback):
     ) -> None:
         """Append the step's metrics."""
         if logs is None or "loss" not in logs:
-            return  # the summary of the whole run, which holds times
+            self._geometry = _geometry(logs or {})  # else the run's summary, which holds times
+            return
         if not math.isfinite(logs["loss"]):
             raise SettingsError(
                 f"{self.folder.path}: the loss is {logs['loss']} at step {state.global_step}.\n"
@@ -170,4 +181,11 @@ class Recorder(TrainerCallback):
         self._tokens = int(logs["num_tokens"])
         if self._greedy is not None:
             line["greedy_accuracy"] = self._greedy
+        line |= self._geometry
+        self._geometry = {}
         return line
+
+
+def _geometry(logs: Mapping[str, float]) -> dict[str, float]:
+    """What the monitor logs at the end of a step, just before the step's own line."""
+    return {name: value for name, value in logs.items() if name.startswith(PREFIX)}

@@ -7,7 +7,14 @@ from hodograph.atomic import write_json
 from hodograph.checkpoints import open_checkpoint
 from hodograph.exclusive import only_process
 from hodograph.recipes import Recipe
-from hodograph.training.assembly import Parts, build_recorder, build_trainer, open_parts
+from hodograph.training.account import account
+from hodograph.training.assembly import (
+    Parts,
+    build_monitor,
+    build_recorder,
+    build_trainer,
+    open_parts,
+)
 from hodograph.training.folder import RunFolder, read_json
 from hodograph.training.machine import one_process, storage_errors
 from hodograph.training.provenance import describe_environment, now
@@ -58,6 +65,8 @@ def _run(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> No
     folder.rewind(resumed)
     _note_start(recipe, folder)
     trainer = build_trainer(recipe, folder, parts)
+    if monitor := build_monitor(recipe, folder):
+        trainer.add_callback(monitor)
     trainer.add_callback(build_recorder(recipe, folder, parts, on_step))
     trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
     _note_end(folder, trainer.state.global_step)
@@ -66,9 +75,8 @@ def _run(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> No
 def _note_start(recipe: Recipe, folder: RunFolder) -> None:
     old = read_json(folder.provenance) if folder.provenance.exists() else {"started": []}
     started = [*old["started"], now()]
-    write_json(
-        folder.provenance, describe_environment() | {"seed": recipe.seed, "started": started}
-    )
+    described = {"seed": recipe.seed, "training": account(recipe), "started": started}
+    write_json(folder.provenance, describe_environment() | described)
 
 
 def _note_end(folder: RunFolder, steps: int) -> None:

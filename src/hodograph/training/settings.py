@@ -8,11 +8,12 @@ from trl import GRPOConfig, SFTConfig
 
 from hodograph.recipes import (
     CosineSchedule,
+    OnPolicyObjective,
     OpdObjective,
     Optimizer,
     Recipe,
-    RlvrObjective,
     Schedule,
+    SftObjective,
 )
 
 LOSS_TYPES = {"token-mean": "dapo", "seq-mean-token-mean": "grpo"}  # in TRL's words
@@ -32,7 +33,7 @@ def sft_config(recipe: Recipe, state: Path) -> SFTConfig:
 def grpo_config(recipe: Recipe, state: Path) -> GRPOConfig:
     """Return the settings of TRL's GRPOTrainer; its state goes to `state`."""
     objective = recipe.objective
-    assert isinstance(objective, OpdObjective | RlvrObjective)
+    assert not isinstance(objective, SftObjective)
     return GRPOConfig(
         **_common(recipe, state),
         **_rewards(objective),
@@ -56,7 +57,7 @@ def grpo_config(recipe: Recipe, state: Path) -> GRPOConfig:
     )
 
 
-def _rewards(objective: OpdObjective | RlvrObjective) -> dict[str, Any]:
+def _rewards(objective: OnPolicyObjective) -> dict[str, Any]:
     """Reward functions are the verifier and, when asked for, the coin; one of them counts."""
     if isinstance(objective, OpdObjective):
         return {"scale_rewards": "none", "reward_weights": [1.0]}

@@ -1,8 +1,10 @@
 """The on-policy trainer: TRL's GRPOTrainer, with the token advantages of `objectives`.
 
-Shapes: B completions of the generation batch, P prompt tokens, T completion tokens.
+Shapes: B completions of the generation batch or of a micro-batch, T completion tokens.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -12,31 +14,44 @@ from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from hodograph.errors import SettingsError
+from hodograph.training.interventions.divergence import FullKl, Scores
+from hodograph.training.interventions.resampling import Resampling
+from hodograph.training.interventions.rollout import Draw, Role, RolloutSource, TokenIds
+from hodograph.training.interventions.selection import TokenSelection
 from hodograph.training.models import require_float32_masters
 from hodograph.training.objectives import (
-    log_ratio,
-    masked_advantages,
-    token_advantages,
+    averaged,
+    inverse_rms,
+    masked_outcomes,
     varied_groups,
 )
+from hodograph.training.signal import Batch, SignalRule, gap
 
-Batch = dict[str, Any]
 AGGREGATIONS = {"dapo": "token-mean", "grpo": "seq-mean-token-mean"}  # by TRL's loss_type
 
 
 class OnPolicyTrainer(GRPOTrainer):
     """GRPOTrainer whose advantage of a token mixes a teacher's log-ratio with the reward.
 
+    With `alpha = 0` and everything else left out it is TRL's own trainer, bit for bit.
+
     Args:
         alpha: Share of the teacher: 1 is on-policy distillation, 0 a policy gradient on rewards.
-        teacher: Causal language model that scores the student's tokens; needed unless alpha is 0.
+        teacher: Causal language model that scores the tokens; needed unless alpha is 0.
             Its forward is patched with TRL's fused head, and it is frozen.
-        zero_variance: `mask` drops groups of equal rewards from the loss, and does not step the
-            optimizer on a batch in which every group is dropped; `keep` is plain GRPO.
+        normalise: Divide each part of the advantage by its root mean square over the step's tokens.
+        full_kl: Minimise a full-vocabulary divergence in place of the sampled log-ratio.
+        zero_variance: `mask` drops groups of equal rewards from the reward's part of the loss;
+            `keep` is plain GRPO. Unless it is `keep`, a batch whose advantages are all zero does
+            not step the optimizer.
+        resampling: Replaces groups of equal rewards, before `zero_variance` meets what is left.
+        selection: Tokens that carry the signal; all of them when None.
+        rollout: Who answers; the student when None.
+        true_ratio: Take the ratio of the loss to the teacher, where the teacher answered.
 
     Raises:
-        SettingsError: weights that are not float32, or continuous batching, which casts the
-            trained weights in place.
+        SettingsError: weights that are not float32, no teacher where one is needed, or continuous
+            batching, which casts the trained weights in place.
     """
 
     def __init__(
@@ -44,7 +59,13 @@ class OnPolicyTrainer(GRPOTrainer):
         *args: Any,
         alpha: float,
         teacher: PreTrainedModel | None = None,
+        normalise: bool = False,
+        full_kl: FullKl | None = None,
         zero_variance: Literal["mask", "keep"] = "keep",
+        resampling: Resampling | None = None,
+        selection: TokenSelection | None = None,
+        rollout: RolloutSource | None = None,
+        true_ratio: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -52,71 +73,175 @@ class OnPolicyTrainer(GRPOTrainer):
             raise SettingsError(
                 "continuous batching casts the trained weights to bfloat16 in place."
             )
-        if (alpha == 0) != (teacher is None):
-            raise SettingsError(f"alpha = {alpha}: a teacher is needed when alpha is not 0.")
+        if teacher is None and (alpha > 0 or full_kl is not None or true_ratio):
+            raise SettingsError(
+                f"a teacher is needed: alpha is {alpha:g}, or full KL or a true ratio is set."
+            )
         require_float32_masters(self.model_wrapped)
         group_size: Any = self.num_generations  # an int by now; declared optional
         self._group_size = int(group_size)
-        self._alpha = alpha
-        self._mask_groups = zero_variance == "mask"
-        self._teacher = None if teacher is None else self._prepared(teacher)
-        self._rewards_B = torch.empty(0)
-        self._no_signal = False
+        self._rule = SignalRule(alpha, normalise, full_kl is not None, selection, true_ratio)
+        self._teacher: Any = None if teacher is None else self._prepared(teacher)
+        self._normalise = normalise
+        self._full_kl = full_kl
+        self._plain_zeros = zero_variance == "keep"
+        self._resampling = resampling
+        self._selection = selection
+        self._rollout = rollout
+        self._draw = Draw(0, 0, 0, [])
+        self._drawn: dict[str, Tensor] = {}
+        self._scores: Scores | None = None
+        self._signal = False
 
     def training_step(
         self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | None
     ) -> Tensor:
         """Accumulate the gradient of one micro-batch.
 
-        When every group of the batch is masked the gradients become None, so that the optimizer
+        While every advantage of the step is zero the gradients become None, so that the optimizer
         does nothing: on gradients of 0, momentum and weight decay would still move the weights.
         """
         loss = super().training_step(model, inputs, num_items_in_batch)
-        if self._no_signal:
+        if not self._signal:
             model.zero_grad(set_to_none=True)
         return loss
 
-    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
-        rewards_BF = super()._calculate_rewards(*args, **kwargs)
-        self._rewards_B = (rewards_BF * self.reward_weights.to(rewards_BF.device)).nansum(dim=1)
-        return rewards_BF
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means over the step's tokens to TRL's metrics."""
+        for name, mean in self._rule.tally.drain().items():
+            self._metrics["train"][name].append(mean)
+        super().log(logs, start_time)
+
+    # A step's batch: generated, rewarded, its outcomes settled.
 
     def _generate_and_score_completions(self, inputs: list[Batch]) -> Batch:
-        batch = super()._generate_and_score_completions(inputs)
-        mask_BT = batch["completion_mask"].float()
-        gap_BT = None if self._teacher is None else self._gap(batch, mask_BT)
-        advantages_BT = token_advantages(batch["advantages"], gap_BT, mask_BT, self._alpha)
-        if self._mask_groups:
-            advantages_BT = self._without_equal_groups(advantages_BT, mask_BT)
-        batch["advantages"] = advantages_BT
+        batch = self._generated(inputs, 0)
+        step = self.state.global_step
+        if self._resampling is not None:
+            with self._metrics_of_the_first_draw():
+                batch, replaced = self._resampling.fill(
+                    batch, step, self._generated, self._tokenizer.pad_token_id
+                )
+            self._metrics["train"]["resampled"].append(replaced)
+        self._signal = self._plain_zeros
+        self._settle_outcomes(batch)
+        if self._selection is not None:
+            rank, shape = self.accelerator.process_index, batch["completion_mask"].shape
+            lots_BT = self._selection.lots(step, rank, shape)
+            batch["lots"] = lots_BT.to(batch["completion_mask"].device)
         return batch
 
-    def _without_equal_groups(self, advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        keep_B = varied_groups(self._rewards_B, self._group_size)
-        self._no_signal = not bool(keep_B.any())
-        return masked_advantages(advantages_BT, keep_B, mask_BT, AGGREGATIONS[self.loss_type])
+    def _generated(self, rows: list[Batch], attempt: int) -> Batch:
+        """Return TRL's batch with each completion's reward and whether it is the teacher's."""
+        indices = [row.get("index", -1) for row in rows]
+        rank = self.accelerator.process_index
+        self._draw = Draw(self.state.global_step, rank, attempt, indices)
+        batch = super()._generate_and_score_completions(rows)
+        return batch | self._drawn
 
-    @torch.no_grad()
-    def _gap(self, batch: Batch, mask_BT: Tensor) -> Tensor:
-        gap_BT = log_ratio(
-            self._logps(self.model, batch), self._logps(self._teacher, batch), mask_BT
-        )
-        reverse_kl = gap_BT.sum() / mask_BT.sum()
-        self._metrics["train"]["opd/reverse_kl"].append(reverse_kl.item())
-        return gap_BT
+    def _generate_single_turn(self, prompt_ids: list[TokenIds], *rest: Any, **named: Any) -> Any:
+        by_trl = super()._generate_single_turn
 
-    def _logps(self, model: Any, batch: Batch) -> Tensor:
-        """Log-probabilities of the sampled tokens at the sampling temperature, B x T."""
-        ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
-        attended = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
-        logps_BT, _, _ = self._get_per_token_logps_and_entropies(
+        def generate(prompts: list[TokenIds]) -> Any:
+            return by_trl(prompts, *rest, **named)
+
+        if self._rollout is None:
+            return generate(prompt_ids)
+
+        def sample(role: Role, prompts: list[TokenIds]) -> list[TokenIds]:
+            with self._acting(role):
+                return generate(prompts)[0]
+
+        ids, by_teacher = self._rollout.completions(prompt_ids, self._draw, sample)
+        self._drawn["by_teacher"] = torch.tensor(by_teacher, device=self.accelerator.device)
+        return ids, None
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
+        rewards_BF = super()._calculate_rewards(*args, **kwargs)
+        weights_F = self.reward_weights.to(rewards_BF.device)
+        self._drawn["rewards"] = (rewards_BF * weights_F).nansum(dim=1)
+        return rewards_BF
+
+    def _settle_outcomes(self, batch: Batch) -> None:
+        mask_BT, rewards_B = batch["completion_mask"].float(), batch.pop("rewards")
+        if not self._plain_zeros:
+            keep_B = varied_groups(rewards_B, self._group_size)
+            batch["advantages"] = masked_outcomes(
+                batch["advantages"], keep_B, mask_BT, AGGREGATIONS[self.loss_type]
+            )
+        if self._normalise:
+            outcome_BT = batch["advantages"][:, None].expand_as(mask_BT)
+            batch["advantages"] = batch["advantages"] * inverse_rms(outcome_BT, mask_BT)
+            with torch.no_grad():
+                gap_BT = gap(self._score(self.model, batch), mask_BT)
+            batch["gap_scale"] = inverse_rms(gap_BT, mask_BT)
+
+    # A micro-batch: scored once, its advantages set, TRL's loss.
+
+    def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
+        scores = self._score(model, inputs)
+        signal = self._rule.of(inputs, scores)
+        self._signal |= self._full_kl is not None or bool(signal.loss_inputs["advantages"].any())
+        self._scores = scores
+        loss = super()._compute_loss(model, inputs | signal.loss_inputs)
+        if scores.divergence_BT is not None:
+            loss = loss + self._averaged(scores.divergence_BT * signal.weights_BT, inputs)
+        return loss
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the scores of the micro-batch whose loss is computed, or score with TRL."""
+        scores, self._scores = self._scores, None
+        if scores is not None:
+            return scores.logps_BT, scores.entropy_BT, scores.aux_loss
+        return super()._get_per_token_logps_and_entropies(*args, **kwargs)
+
+    def _score(self, model: Any, inputs: Batch) -> Scores:
+        if self._full_kl is not None:
+            with self.accelerator.autocast():
+                return self._full_kl.score(model, self._teacher, inputs)
+        logps_BT, entropy_BT, aux_loss = self._sampled(model, inputs, with_entropy=True)
+        teacher_logps_BT = None
+        if self._teacher is not None:
+            with torch.no_grad():
+                teacher_logps_BT = self._sampled(self._teacher, inputs)[0]
+        return Scores(logps_BT, entropy_BT, aux_loss, teacher_logps_BT)
+
+    def _sampled(self, model: Any, inputs: Batch, with_entropy: bool = False) -> Any:
+        """TRL's scores of the sampled tokens, at the sampling temperature."""
+        return self._get_per_token_logps_and_entropies(
             model,
-            ids,
-            attended,
-            batch["completion_ids"].size(1),
+            torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+            torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+            inputs["completion_ids"].size(1),
             batch_size=self.args.per_device_train_batch_size,
+            compute_entropy=with_entropy,
+            compute_aux_loss=with_entropy and self.aux_loss_enabled,
         )
-        return logps_BT
+
+    def _averaged(self, divergence_BT: Tensor, inputs: Batch) -> Tensor:
+        mask_BT = inputs["completion_mask"].float()
+        self._rule.tally.add("opd/divergence", divergence_BT.detach(), mask_BT)
+        micro_batches: Any = self.current_gradient_accumulation_steps
+        aggregation, tokens = AGGREGATIONS[self.loss_type], inputs["num_items_in_batch"]
+        return averaged(divergence_BT, mask_BT, aggregation, tokens, micro_batches)
+
+    @contextmanager
+    def _acting(self, role: Role) -> Iterator[None]:
+        """Let the teacher generate in the student's place."""
+        student = self.model_wrapped
+        self.model_wrapped = self._teacher if role == "teacher" else student
+        try:
+            yield
+        finally:
+            self.model_wrapped = student
+
+    @contextmanager
+    def _metrics_of_the_first_draw(self) -> Iterator[None]:
+        """Keep what TRL noted of the step's own prompts: the others are not a fair sample."""
+        noted = {name: list(values) for name, values in self._metrics["train"].items()}
+        yield
+        tokens = self._metrics["train"]["num_tokens"]
+        self._metrics["train"].update(noted | {"num_tokens": tokens})
 
     def _prepared(self, teacher: PreTrainedModel) -> Any:
         teacher.eval().requires_grad_(False)

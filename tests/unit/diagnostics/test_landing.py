@@ -71,6 +71,23 @@ def test_null_keeps_the_size_and_is_reproducible():
     assert once != permutation_null(update, masks, Permutations(2, 6), None)
 
 
+def test_turns_spread_like_independent_permutations():
+    update, masks = random_update(4)
+    turned = permutation_null(update, masks, Permutations(200, 0), None)
+    generator = torch.Generator().manual_seed(1)
+    step = (update.tuned_MN - update.base_MN).flatten()
+    drawn = []
+    for _ in range(200):
+        tuned = update.base_MN + step[torch.randperm(96 * 96, generator=generator)].reshape(96, 96)
+        found = landing(Update(update.base_MN, tuned, "float32"), masks)
+        drawn.append(found["overlap_principal_30"])
+    drawn = torch.tensor(drawn, dtype=torch.float64)
+    sd = turned["overlap_principal_30_null_sd"]
+    assert sd == pytest.approx(float(drawn.std()), rel=0.2)  # 5 % each
+    gap = turned["overlap_principal_30_null"] - float(drawn.mean())
+    assert abs(gap) < 4 * sd * (2 / 200) ** 0.5
+
+
 def test_null_says_why_it_is_empty():
     update, masks = random_update(0)
     assert null_reason(update) is None

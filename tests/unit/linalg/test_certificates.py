@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -14,10 +15,24 @@ from hodograph.linalg.certificates import (
     spectral_gap,
     subspace_error,
 )
-from hodograph.linalg.gram import by_gram
+from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram
 from hodograph.linalg.reference import by_svd
 
-METHODS = {"gram": by_gram, "svd": by_svd}
+
+def few(matrix, vectors):
+    """The Gram way as it is taken where few of the vectors are wanted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hodograph.linalg.tridiagonal.MANY", 0)
+        return by_gram(matrix, vectors, TRIDIAGONAL)
+
+
+METHODS = {
+    "gram, few vectors": few,
+    "gram, many": partial(by_gram, way=TRIDIAGONAL),
+    "eigh": partial(by_gram, way=EIGH),
+    "svd": by_svd,
+}
+FAST = [name for name in METHODS if name != "svd"]
 
 
 def forty_digits(matrix, k):
@@ -97,9 +112,10 @@ def test_no_shift_has_no_relative_error():
     assert shift_error(factors, factors) is None
 
 
-def test_a_damaged_factorisation_is_refused():
+@pytest.mark.parametrize("method", FAST)
+def test_a_damaged_factorisation_is_refused(method):
     matrix = with_gap(1.0, seed=0)
-    sound = by_gram(matrix, 5)
+    sound = METHODS[method](matrix, 5)
     assert not reference_would_help(sound, 5)
     turned = sound.v_NK.clone()
     turned[:, 4] += 1e-6 * torch.from_numpy(np.random.default_rng(0).standard_normal(14))
@@ -107,6 +123,26 @@ def test_a_damaged_factorisation_is_refused():
     damaged = dataclasses.replace(sound, v_NK=turned, residual_K=residual, skew=1e-6)
     assert subspace_error(damaged, 5) > 1e-6
     assert reference_would_help(damaged, 5)
+
+
+@pytest.mark.parametrize("damage", ["values", "vectors"])
+def test_what_a_device_computes_wrongly_is_seen_in_its_bound(monkeypatch, damage):
+    matrix = with_gap(1.0, seed=0)
+    exact = by_svd(matrix, 1).sigma_R
+    eigh = torch.linalg.eigh
+
+    def wrong(gram):
+        values, vectors = eigh(gram)
+        noise = torch.from_numpy(np.random.default_rng(0).standard_normal(gram.shape))
+        if damage == "values":
+            return values + 1e-6 * noise[0], vectors
+        return values, vectors + 1e-6 * noise
+
+    monkeypatch.setattr(torch.linalg, "eigh", wrong)
+    found = by_gram(matrix, 5, EIGH)
+    assert ((found.sigma_R - exact).abs() <= found.sigma_error_R).all()
+    assert float(found.sigma_error_R[0]) > 1e-9
+    assert reference_would_help(found, 5)
 
 
 def test_gap_and_missing_vectors():

@@ -5,6 +5,8 @@ import torch
 
 from hodograph.linalg.subspaces import principal_angles, similarity
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def turned(degrees, size=8):
     """Span of e1..ek against the same with each axis turned by the angle given, out of the span."""

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from hodograph.matrices.precision import on_bfloat16_grid, to_bfloat16, ulp
+from hodograph.matrices.precision import (
+    all_entries_finite,
+    on_bfloat16_grid,
+    squared_ulps,
+    to_bfloat16,
+)
 
 
 def every_finite_bfloat16():
@@ -20,16 +25,28 @@ def test_rounding_is_to_nearest_even():
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
 def test_ulp_is_numpys_spacing(dtype):
     values = np.array([1.0, 1.5, 0.1, -3.0, 1e-3, 7.9, 2.0**-14, 0.0], dtype=dtype)
-    got = ulp(torch.from_numpy(values), dtype)
-    expected = np.spacing(np.abs(values)).astype("float64")
-    assert got.tolist() == expected.tolist()
+    expected = np.spacing(np.abs(values)).astype("float64") ** 2
+    got = [squared_ulps(torch.from_numpy(values[i : i + 1]), dtype) for i in range(len(values))]
+    assert got == expected.tolist()
+    assert squared_ulps(torch.from_numpy(values), dtype) == pytest.approx(expected.sum(), rel=1e-15)
 
 
 def test_ulp_of_bfloat16_is_the_step_to_the_next_number():
     values = every_finite_bfloat16().unique()
     positive = values[values >= 0]
     steps = positive.double().diff()
-    assert torch.equal(ulp(positive[:-1], "bfloat16"), steps)
+    for value, step in zip(positive[:-1:37], steps[::37].tolist(), strict=True):
+        assert squared_ulps(value.reshape(1), "bfloat16") == step**2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_one_entry_that_is_not_finite_is_found(bad, dtype):
+    weights = torch.randn(50, 70, generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert all_entries_finite(weights)
+    weights[31, 64] = bad
+    assert not all_entries_finite(weights)
+    assert all_entries_finite(weights[:0])
 
 
 def test_on_bfloat16_grid():

@@ -10,6 +10,9 @@ SECTIONS = {"student", "teacher", "objective", "task", "batch", "optimizer", "sa
     "save",
     "evaluation",
     "stop",
+    "selection",
+    "rollout",
+    "monitor",
 }
 
 

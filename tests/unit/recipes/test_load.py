@@ -22,6 +22,9 @@ SHIPPED = sorted(Path("examples").rglob("recipes/*.toml")) + sorted(
     Path("examples/smollm2").glob("*.toml")
 )
 
+RLVR = {"objective": {"type": "rlvr"}}
+TEACHER = {"teacher": {"type": "path", "path": "x"}}
+
 TOML = """
 name = "tiny"
 steps = 4
@@ -99,7 +102,51 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
     ("changes", "expected"),
     [
         ({"objective": {"type": "opd"}}, "objective.type 'opd' needs a [teacher] section"),
-        ({"teacher": {"type": "path", "path": "x"}}, "only used by objective.type 'opd'"),
+        (
+            {"objective": {"type": "mix", "alpha": 1}},
+            "objective.type 'mix' needs a [teacher] section",
+        ),
+        (RLVR | {"rollout": {"type": "teacher"}}, "rollout.type 'teacher' needs a [teacher]"),
+        (
+            RLVR | {"selection": {"type": "largest_gap", "rho": 1}},
+            "'largest_gap' needs a [teacher]",
+        ),
+        (
+            RLVR | {"rollout": {"type": "file", "path": "x", "behaviour": "teacher"}},
+            "rollout.behaviour 'teacher' needs a [teacher] section",
+        ),
+        ({"teacher": {"type": "path", "path": "x"}}, "nothing uses the [teacher] section"),
+        (RLVR | TEACHER, "nothing uses the [teacher] section"),
+        ({"selection": {"type": "random", "rho": 0.5}}, "a [selection] section needs an on-policy"),
+        ({"rollout": {"type": "file", "path": "x"}}, "a [rollout] section needs an on-policy"),
+        (
+            RLVR | {"selection": {"type": "random", "rho": 0}},
+            "selection.rho: input should be",
+        ),
+        (
+            RLVR | {"selection": {"type": "random", "where": "last"}},
+            "to another type of",
+        ),
+        (TEACHER | {"objective": {"type": "mix"}}, "takes alpha, or opd_kl_coef instead of it"),
+        (
+            TEACHER | {"objective": {"type": "mix", "alpha": 0.5, "opd_kl_coef": 1}},
+            "takes alpha, or opd_kl_coef instead of it",
+        ),
+        (
+            TEACHER
+            | {"objective": {"type": "opd", "kl": "full_reverse"}}
+            | {"rollout": {"type": "teacher", "behaviour": "teacher"}},
+            "use it with objective.kl 'sampled'",
+        ),
+        (
+            {"objective": {"type": "rlvr", "zero_variance": "resample"}}
+            | {"rollout": {"type": "file", "path": "x"}},
+            "draws new prompts, which a file of completions does not answer",
+        ),
+        (
+            {"objective": {"type": "rlvr", "zero_variance": "resample", "scale_rewards": "batch"}},
+            "replaces groups one by one",
+        ),
         ({"objective": {"type": "rlvr"}, "batch": {"group_size": 1}}, "group_size must be 2"),
         ({"batch": {"accumulation": 3}}, "does not divide the 8 sequences"),
         ({"save": {"steps": [9]}}, "steps [9] are listed, but the run ends at step 4"),
@@ -142,12 +189,26 @@ def test_merging_replaces_a_table_whose_type_changes() -> None:
     assert base == {"objective": {"type": "rlvr", "reward": "random"}, "batch": {"prompts": 2}}
 
 
-def test_paths_are_resolved_for_student_and_teacher_only() -> None:
+@pytest.mark.parametrize(("coefficient", "alpha"), [(0.0, 0.0), (1.0, 0.5), (3.0, 0.75)])
+def test_slimes_coefficient_is_converted_to_alpha(coefficient: float, alpha: float) -> None:
+    objective = {"type": "mix", "opd_kl_coef": coefficient}
+    recipe = tiny_recipe({"objective": objective} | TEACHER)
+    assert recipe.objective.teacher_weight == alpha
+    assert recipe.as_json()["objective"]["opd_kl_coef"] == coefficient
+    assert f"trained as alpha {alpha:g}: A - c r is {1 + coefficient:g} times" in str(
+        recipe.objective.notice
+    )
+
+
+def test_paths_are_resolved_for_models_tasks_and_rollouts_only() -> None:
     tree = {"student": {"path": "a"}, "teacher": {"path": "/b"}, "task": {"path": "c"}}
+    tree |= {"rollout": {"type": "file", "path": "d"}, "save": {"path": "e"}}
     assert resolve_paths(tree, Path("/runs")) == {
         "student": {"path": "/runs/a"},
         "teacher": {"path": "/b"},
-        "task": {"path": "c"},
+        "task": {"path": "/runs/c"},
+        "rollout": {"type": "file", "path": "/runs/d"},
+        "save": {"path": "e"},
     }
 
 

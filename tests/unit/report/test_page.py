@@ -135,9 +135,20 @@ def test_bfloat16_rows_leave_out_what_does_not_depend_on_storage(studied):
 def test_the_lock_stands_beside_what_it_rests_on(measured):
     # stable ranks are 2 + layer + step / 100: from step 20 on, 4 / 3.2 in the middle layer
     locked, not_locked = (row for row in Rows(measured).rows if row[1:2] and "locked" in row[1])
-    assert locked[1:] == ["locked", "21 of 21 matrices are locked", "100", "100 to 100",
-                          "20.0", "1.25"]  # fmt: skip
-    assert not_locked[1:] == ["not locked", "0 of 21 matrices are locked", "0", "0 to 0", "–", "–"]
+    why = "21 of 21 matrices are locked | whether their inputs explain it was not examined"
+    assert locked[1:] == ["locked", why, "100", "100 to 100", "–", "20.0", "1.25"]
+    why = "0 of 21 matrices are locked"
+    assert not_locked[1:] == ["not locked", why, "0", "0 to 0", "–", "–", "–"]
+
+
+def test_inputs_that_explain_a_lock_stand_beside_it(tmp_path):
+    captures = {"capture16": 0.9, "capture16_by_inputs": 0.85, "capture16_input_null": 0.94}
+    rows = [row | captures for row in measurement_rows(storages=("float32",))]
+    page = page_of(write_measurement(tmp_path, rows))
+    row = next(row for row in Rows(page).rows if row[1:2] == ["locked, explained by inputs"])
+    assert "a random update with the same inputs explains 21 of them" in row[2]
+    assert "it captures 0.85 of the rest, and 0.94 of another such update" in row[2]
+    assert row[5] == "21 of 21 | 100 to 100 %"
 
 
 def test_seeds_that_differ_in_the_lock_are_counted(tmp_path):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from hodograph.errors import SettingsError
@@ -105,3 +107,10 @@ def test_mistakes_are_named_with_the_file(planned, old, new, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nothing\.toml"):
         load_study(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("path", sorted(Path("examples/studies").glob("*.toml")), ids=str)
+def test_every_shipped_study_can_be_planned(path: Path, tmp_path: Path) -> None:
+    study = load_study(path)
+    runs = plan(study, path, tmp_path)
+    assert len(runs) == len(study.seeds) * (len(study.stages) + len(study.arms))

@@ -138,3 +138,66 @@ def test_rows_without_a_layer_are_one_group():
 def test_thresholds_out_of_range_are_refused(wrong):
     with pytest.raises(SettingsError, match=f"lock.{next(iter(wrong))}"):
         LockThresholds(**wrong)
+
+
+def captures(matrices, early, random, null):
+    """The same matrices with captures where they count."""
+    beside = {"capture16": early, "capture16_by_inputs": random, "capture16_input_null": null}
+    return [[row | beside for row in one] for one in matrices]
+
+
+@pytest.mark.parametrize(
+    ("random", "null", "explained"),
+    [(0.9, 0.94, 4), (0.72, 0.73, 4), (0.71, 0.94, 0), (0.9, 0.71, 0), (0.1, 0.94, 0)],
+)
+def test_inputs_explain_a_lock_they_capture_as_well(random, null, explained):
+    entry = verdict(captures(layers(*["locked"] * 4), 0.9, random, null))
+    assert entry["inputs"]["explained"] == explained
+    assert entry["verdict"] == ("locked, explained by inputs" if explained else "locked")
+    assert (entry["share"], entry["inputs"]["early"]) == (1.0, pytest.approx(0.9))
+    assert f"explains {explained} of them" in entry["reason"]
+    assert f"captures {random:.2f} of the rest" in entry["reason"]
+
+
+def test_the_part_that_inputs_must_reach_can_be_set():
+    matrices = captures(layers(*["locked"] * 4), 0.9, 0.5, 0.94)
+    assert verdict(matrices)["verdict"] == "locked"
+    found = verdict(matrices, LockThresholds(inputs=0.5))
+    assert found["verdict"] == "locked, explained by inputs"
+    assert found["thresholds"]["inputs"] == 0.5
+
+
+def test_only_captures_from_the_lock_on_that_count_are_compared():
+    matrices = captures(layers(*["locked"] * 3), 0.9, 0.85, 0.94)
+    for one in matrices:
+        one[0] |= {"capture16_by_inputs": -5.0}  # before t*
+        one[4] |= {"capture16_by_inputs": -5.0}  # does not count
+    assert verdict(matrices)["inputs"]["random"] == pytest.approx(0.85)
+
+
+def test_layers_that_differ_leave_a_lock_unexplained():
+    some = captures(layers(*["locked"] * 9), 0.9, 0.85, 0.94)
+    some += [
+        [row | {"layer": 9, "parameter": "other"} for row in one]
+        for one in captures(layers("locked"), 0.9, 0.1, 0.94)
+    ]
+    entry = verdict(some)
+    assert entry["verdict"] == "locked"
+    assert entry["inputs"]["share"] == 0.9
+    assert entry["inputs"]["low"] < 0.8
+    assert "reaches below 0.8" in entry["reason"]
+
+
+def test_a_matrix_whose_inputs_are_not_known_is_not_explained():
+    known = captures(layers(*["locked"] * 3), 0.9, 0.85, 0.94)
+    unknown = captures(layers(*["locked"] * 6)[3:], 0.9, None, None)
+    entry = verdict([*known, *unknown])
+    assert entry["inputs"]["share"] == 0.5
+    assert (entry["inputs"]["known"], entry["inputs"]["locked"]) == (3, 6)
+    assert entry["verdict"] == "locked"
+    assert verdict(captures(layers(*["locked"] * 4), 0.9, None, None))["inputs"] is None
+
+
+def test_without_a_lock_there_is_nothing_to_explain():
+    entry = verdict(captures(layers(*["not locked"] * 4), 0.3, 0.3, 0.94))
+    assert (entry["verdict"], entry["inputs"]) == ("not locked", None)

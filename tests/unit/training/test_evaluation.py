@@ -1,5 +1,8 @@
 """Accuracy of a model that knows its answers, and its standard error."""
 
+from dataclasses import replace
+from itertools import combinations
+from math import comb
 from statistics import fmean
 
 import pytest
@@ -8,7 +11,8 @@ from transformers import PreTrainedModel
 
 from hodograph.recipes import Qwen3Model, ReasoningGymTask
 from hodograph.tasks import Completion, Example, open_task
-from hodograph.training.evaluation import Examiner, eos_ids, standard_error
+from hodograph.training.estimates import pass_at, sampled_estimates, standard_error
+from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.models import open_model, open_tokenizer
 from planted.runs import STUDENT
 
@@ -93,6 +97,47 @@ def test_the_standard_error_of_a_mean() -> None:
     variance = sum((s - fmean(scores)) ** 2 for s in scores) / 3
     assert standard_error(scores) == pytest.approx((variance / 4) ** 0.5)
     assert standard_error([1.0]) == 0.0
+
+
+@pytest.mark.parametrize("c", [0, 1, 3, 5, 6])
+@pytest.mark.parametrize("k", [1, 2, 6])
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_sample(c: int, k: int) -> None:
+    right = [index < c for index in range(6)]
+    draws = [any(draw) for draw in combinations(right, k)]
+    assert pass_at(6, c, k) == pytest.approx(sum(draws) / len(draws), abs=1e-15)
+
+
+def test_pass_at_k_has_no_bias() -> None:
+    """Its mean over all outcomes of n independent samples is 1 - (1 - p)^k."""
+    n, k, p = 5, 3, 0.3
+    mean = sum(comb(n, c) * p**c * (1 - p) ** (n - c) * pass_at(n, c, k) for c in range(n + 1))
+    assert mean == pytest.approx(1 - (1 - p) ** k, rel=1e-12)
+
+
+def test_estimates_take_prompts_as_the_unit() -> None:
+    scores = [[1.0, 0.0, 0.5, 0.0], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    found = sampled_estimates(scores, (1, 4))
+    means = [1.5 / 4, 1.0, 0.0]
+    assert found["avg_at_4"] == pytest.approx(fmean(means))
+    assert found["avg_at_4_standard_error"] == pytest.approx(standard_error(means))
+    assert found["pass_at_1"] == pytest.approx((1 / 4 + 1 + 0) / 3)  # a half mark does not pass
+    assert found["pass_at_4"] == pytest.approx(2 / 3)
+    assert found["pass_at_4_standard_error"] == pytest.approx(standard_error([1, 1, 0]))
+
+
+def test_several_samples_are_independent_and_leave_the_first_as_it_was(
+    model: PreTrainedModel,
+) -> None:
+    one = examiner(512, 1.0).examine(model, 0)
+    more = replace(examiner(512, 1.0), samples=4, pass_at=(1, 2)).examine(model, 0)
+    assert (more.accuracy, more.standard_error) == (one.accuracy, one.standard_error)
+    assert one.estimates == {}
+    odds = torch.tensor(2.0).exp().item()
+    p = odds / (odds + 23)
+    entry = more.as_json()
+    for name, expected in (("avg_at_4", p), ("pass_at_1", p), ("pass_at_2", 1 - (1 - p) ** 2)):
+        assert entry[name] == pytest.approx(expected, abs=4 * entry[f"{name}_standard_error"])
+    assert 0 < entry["avg_at_4_standard_error"] < 0.7 * one.standard_error  # about a half
 
 
 def test_every_declared_end_of_text_ends_a_completion(model: PreTrainedModel) -> None:

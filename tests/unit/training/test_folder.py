@@ -101,6 +101,17 @@ def test_a_run_belongs_to_one_recipe(tmp_path: Path) -> None:
         folder.require(tiny_recipe({"steps": 9}))
 
 
+def test_a_key_that_is_newer_than_a_run_counts_as_its_default(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(tiny_recipe({"objective": {"type": "rlvr"}}))
+    older = {k: v for k, v in read_json(folder.recipe).items() if k not in ("selection", "rollout")}
+    write_json(folder.recipe, older)
+    folder.require(tiny_recipe({"objective": {"type": "rlvr"}}))
+    selected = {"objective": {"type": "rlvr"}, "selection": {"type": "random", "rho": 0.5}}
+    with pytest.raises(SettingsError, match=r"'selection.*' differs"):
+        folder.require(tiny_recipe(selected))
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("mine")

@@ -5,7 +5,7 @@ import torch
 
 from hodograph.training.objectives import (
     log_ratio,
-    masked_advantages,
+    masked_outcomes,
     token_advantages,
     varied_groups,
 )
@@ -44,22 +44,22 @@ def test_a_group_varies_when_any_reward_differs() -> None:
 @pytest.mark.parametrize("aggregation", ["token-mean", "seq-mean-token-mean"])
 def test_masking_gives_the_loss_of_the_kept_completions_alone(aggregation: str) -> None:
     mask_BT = torch.tensor([[1.0, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
-    advantages_BT = torch.tensor([[1.0, 2, 3, 0], [5, 0, 0, 0], [4, -1, 0, 0]])
+    outcome_B = torch.tensor([1.0, 5.0, -2.0])
     keep_B = torch.tensor([True, False, True])
 
-    def loss(advantages: torch.Tensor, mask: torch.Tensor) -> float:
+    def loss(outcomes: torch.Tensor, mask: torch.Tensor) -> float:
         if aggregation == "token-mean":
-            return float((advantages * mask).sum() / mask.sum())
-        return float(((advantages * mask).sum(1) / mask.sum(1)).mean())
+            return float((outcomes[:, None] * mask).sum() / mask.sum())
+        return float(((outcomes[:, None] * mask).sum(1) / mask.sum(1)).mean())
 
-    masked_BT = masked_advantages(advantages_BT, keep_B, mask_BT, aggregation)
-    assert loss(masked_BT, mask_BT) == pytest.approx(
-        loss(advantages_BT[keep_B], mask_BT[keep_B]), rel=1e-6
+    masked_B = masked_outcomes(outcome_B, keep_B, mask_BT, aggregation)
+    assert loss(masked_B, mask_BT) == pytest.approx(
+        loss(outcome_B[keep_B], mask_BT[keep_B]), rel=1e-6
     )
-    assert not masked_BT[1].any()
+    assert masked_B[1] == 0
 
 
 def test_with_every_completion_masked_nothing_is_left() -> None:
     keep_B = torch.zeros(2, dtype=torch.bool)
     for aggregation in ("token-mean", "seq-mean-token-mean"):
-        assert not masked_advantages(GAP_BT, keep_B, MASK_BT, aggregation).any()
+        assert not masked_outcomes(OUTCOME_B, keep_B, MASK_BT, aggregation).any()

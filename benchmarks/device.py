@@ -1,0 +1,169 @@
+"""A pair of checkpoints of Qwen3-8B's shape on one device, and each kernel against its limits.
+
+    python benchmarks/device.py FOLDER --device cuda [--layers 36]
+    python benchmarks/device.py FOLDER --device cpu --layers 1 --hidden 256 --intermediate 512
+
+Writes two synthetic bfloat16 checkpoints into FOLDER (28 GB for all 36 layers), measures the pair
+with every diagnostic, and times the kernels on each shape of its matrices: Gram matrix, eigenvalues
+and vectors, their error bound, the far side with its residuals, and the sine form of the angles.
+Flops of eigh are those of reduction, divide and conquer without deflation, and turning back, 6 n³.
+Limits are measured on the device: float64 products for arithmetic, a copy for bandwidth.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from cyclopts import run
+from rich.progress import track
+from safetensors.torch import save_file
+from torch import Tensor
+
+from harness import machine, power_law, table, update
+from hodograph import measure, plan_measurement
+from hodograph.cli.progress import entries_bar
+from hodograph.diagnostics.rotation import principal_size
+from hodograph.engine.devices import kind_of
+from hodograph.engine.settings import Settings
+from hodograph.linalg.eigh import device_eigen
+from hodograph.linalg.factor import factor
+from hodograph.linalg.subspaces import principal_angles
+
+HEAD, DOUBLE, REPEATS = 128, 8, 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device reaches: float64 operations a second, bytes a second."""
+
+    flops: float
+    bandwidth: float
+
+
+def shapes_of(hidden: int, intermediate: int) -> dict[str, tuple[int, int]]:
+    """The linear matrices of a layer: query heads fill the width, a quarter as many are kv."""
+    kv = max(1, hidden // HEAD // 4) * HEAD
+    attention = {"q_proj": (hidden, hidden), "k_proj": (kv, hidden), "v_proj": (kv, hidden),
+                 "o_proj": (hidden, hidden)}  # fmt: skip
+    mlp = {"gate_proj": (intermediate, hidden), "up_proj": (intermediate, hidden),
+           "down_proj": (hidden, intermediate)}  # fmt: skip
+    named = {f"self_attn.{name}": shape for name, shape in attention.items()}
+    return named | {f"mlp.{name}": shape for name, shape in mlp.items()}
+
+
+def write_pair(folder: Path, layers: int, shapes: dict[str, tuple[int, int]]) -> list[Path]:
+    """Write W0 and W1; layers hold one matrix a shape with its rows in another order."""
+    made = {shape: power_law(*shape) for shape in set(shapes.values())}
+    moved = {shape: update(base, "dense") for shape, base in made.items()}
+    paths = [folder / "step_0", folder / "step_1"]
+    for path, weights in zip(paths, (made, moved), strict=True):
+        path.mkdir(parents=True, exist_ok=True)
+        generator = torch.Generator().manual_seed(0)
+        weight_map: dict[str, str] = {}
+        for layer in track(range(layers), f"writing {path.name}"):
+            file, tensors = f"part-{layer}.safetensors", {}
+            for name, shape in shapes.items():
+                order = torch.randperm(shape[0], generator=generator)
+                stored = weights[shape][order].to(torch.bfloat16)
+                tensors[f"model.layers.{layer}.{name}.weight"] = stored
+            save_file(tensors, path / file)
+            weight_map |= dict.fromkeys(tensors, file)
+        index = json.dumps({"weight_map": weight_map})
+        (path / "model.safetensors.index.json").write_text(index)
+    return paths
+
+
+def seconds(work: Callable[[], Any], device: str) -> float:
+    """The least of a few runs, each awaited."""
+    taken = []
+    for _ in range(1 + REPEATS):  # the first loads libraries
+        _await(device)
+        start = time.perf_counter()
+        work()
+        _await(device)
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])
+
+
+def _await(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def limits_of(device: str, side: int) -> Limits:
+    """Speed of a float64 product and of a copy of this side on the device."""
+    square = torch.randn(side, side, dtype=torch.float64).to(device)
+    product = seconds(lambda: square @ square, device)
+    return Limits(2 * side**3 / product, 2 * DOUBLE * side**2 / seconds(square.clone, device))
+
+
+def kernels(base: Tensor, tuned: Tensor, device: str, limits: Limits) -> list[list[str]]:
+    """Time of each kernel, its rate, and what its arithmetic and its traffic would take alone."""
+    rows, cols = base.shape
+    n, length = min(rows, cols), max(rows, cols)
+    k = principal_size(rows, cols, 512)
+    short = (base if rows <= cols else base.T).double().contiguous().to(device)
+    found, other = (factor(w.to(device), k) for w in (base, tuned))
+    near = found.u_MK if rows <= cols else found.v_NK
+    gram = short @ short.T
+    work = {
+        "Gram matrix": (lambda: short @ short.T, 2 * n * n * length, n * length + n * n),
+        "eigh": (lambda: torch.linalg.eigh(gram), 6 * n**3, 3 * n * n),
+        "Gram, eigh, bound": (lambda: device_eigen(short, k), 2 * n * n * length + 12 * n**3,
+                              n * length + 9 * n * n),
+        "far side, residual": (lambda: short @ (near.T @ short).T, 4 * n * length * k,
+                               2 * n * length + 2 * k * (n + length)),
+        "sine form, both sides": (
+            lambda: (principal_angles(found.u_MK, other.u_MK),
+                     principal_angles(found.v_NK, other.v_NK)),
+            6 * k * k * (n + length), 6 * k * (n + length)),
+        "whole factor()": (lambda: factor(short, k), 0, 0),
+    }  # fmt: skip
+    lines = []
+    for name, (kernel, flops, numbers) in work.items():
+        taken = seconds(kernel, device)
+        floor = flops / limits.flops, DOUBLE * numbers / limits.bandwidth
+        shown = [f"{100 * part / taken:.0f} %" for part in floor] if flops else ["", ""]
+        rate = f"{flops / taken / 1e9:.0f}" if flops else ""
+        lines.append([f"{rows} x {cols}, {k}", name, f"{1e3 * taken:.1f}", rate, *shown])
+    return lines
+
+
+def main(
+    folder: Path,
+    *,
+    device: str = "cuda",
+    layers: int = 36,
+    hidden: int = 4096,
+    intermediate: int = 12288,
+) -> None:
+    """Print both tables as Markdown."""
+    shapes = shapes_of(hidden, intermediate)
+    pair = write_pair(folder, layers, shapes)
+    settings = Settings(device=device)
+    ahead = plan_measurement(pair[0], pair[1], settings=settings)
+    start = time.perf_counter()
+    with entries_bar("measuring") as on_progress:
+        found = measure(pair[0], pair[1], settings=settings, on_progress=on_progress)
+    wall = time.perf_counter() - start
+    limits = limits_of(device, 2 * hidden)
+    reached = f"{limits.flops / 1e9:.0f} GFLOP/s in float64, {limits.bandwidth / 1e9:.0f} GB/s"
+    print(f"{machine().replace('one thread used; ', '')}; {kind_of(device)}: {reached}\n")
+    methods = ", ".join(sorted(found.matrices["method"].dropna().unique()))
+    line = [f"{layers} layers of {hidden}, {intermediate}", f"{len(found.matrices)}", methods,
+            f"{wall:.0f}", f"{ahead.seconds:.0f}"]  # fmt: skip
+    print(table(["pair", "matrices", "method", "wall, s", "planned, s"], [line]), "\n")
+    rows = []
+    for shape in dict.fromkeys(shapes.values()):
+        base = power_law(*shape)
+        rows += kernels(base, update(base, "dense"), device, limits)
+    headings = ["shape, k", "kernel", "ms", "GFLOP/s", "of arithmetic", "of bandwidth"]
+    print(table(headings, rows))
+
+
+if __name__ == "__main__":
+    run(main)

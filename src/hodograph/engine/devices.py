@@ -1,0 +1,50 @@
+"""Where matrices are factored: the CPU, or CUDA devices, one process each."""
+
+import os
+
+import torch
+
+from hodograph.errors import SettingsError
+
+
+def check_device(device: str, workers: int) -> None:
+    """Refuse a device that is not there, and more processes than there are devices for.
+
+    Raises:
+        SettingsError: no CUDA, no device of that number, or more workers than devices.
+    """
+    if device == "cpu":
+        return
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if present == 0:
+        raise SettingsError(
+            f"device is {device!r}, and PyTorch {torch.__version__} sees no CUDA device.\n"
+            "  Install a PyTorch built for CUDA and its driver, or measure with --device cpu."
+        )
+    if device != "cuda" and int(device.partition(":")[2]) >= present:
+        raise SettingsError(f"device is {device!r}; there are {present}: cuda:0 to {present - 1}.")
+    usable = present if device == "cuda" else 1
+    if workers > usable:
+        raise SettingsError(
+            f"workers is {workers}, and {device} is {usable} CUDA device(s): one process each.\n"
+            f"  Measure with --workers {usable}, or more processes with --device cpu."
+        )
+
+
+def most_workers(device: str) -> int:
+    """Processes that can work at once: one a core, or one a CUDA device."""
+    if device == "cpu":
+        return os.cpu_count() or 1
+    return max(1, torch.cuda.device_count()) if device == "cuda" else 1
+
+
+def kind_of(device: str) -> str:
+    """What numbers depend on in their last digits: "cpu", or the model of the CUDA device."""
+    if device == "cpu":
+        return device
+    return f"cuda, {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+
+
+def use_cuda_device(index: int) -> None:
+    """Let "cuda" mean this device in the calling process."""
+    torch.cuda.set_device(index)

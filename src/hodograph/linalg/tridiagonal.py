@@ -1,0 +1,78 @@
+"""Eigenvalues and leading eigenvectors of a Gram matrix from one tridiagonalisation, by LAPACK.
+
+The Gram matrix is formed by dsyrk and reduced once (dsytrd). Few vectors come from relatively
+robust representations (dstemr), which take time in proportion to their number, beside all values
+without square roots (dsterf); many come from divide and conquer (dstevd), which works at the speed
+of matrix products.
+
+R shorter side, L longer side, K leading vectors kept.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
+from torch import Tensor
+
+from hodograph.linalg.eigen import PRODUCT_ERROR, Eigen, product_error
+from hodograph.linalg.factors import EPS
+
+REDUCTION_ERROR = 4.0 * PRODUCT_ERROR  # in eps lambda_1
+MANY = 6  # divide and conquer where more than R / 6 vectors are wanted; see docs/benchmarks.md
+Array = NDArray[np.float64]
+(_syrk,) = get_blas_funcs(("syrk",), dtype=np.float64)
+_sytrd, _sytrd_lwork, _sterf, _stemr, _stevd, _ormqr = get_lapack_funcs(
+    ("sytrd", "sytrd_lwork", "sterf", "stemr", "stevd", "ormqr"), dtype=np.float64
+)
+
+
+def tridiagonal_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
+    """Eigenvalues and k leading eigenvectors of W Wᵀ, or None where LAPACK did not converge."""
+    size = len(short_RL)
+    gram = _syrk(1.0, short_RL.numpy().T, trans=1, lower=1)
+    work = int(_sytrd_lwork(size, lower=1)[0])
+    reflectors, diagonal, off, tau, failed = _sytrd(gram, lower=1, lwork=work, overwrite_a=1)
+    solve = _many if k * MANY > size else _few
+    found = None if failed else solve(diagonal, off, k)
+    if found is None:
+        return None
+    lambda_R, z_RK = (_descending(ascending) for ascending in found)
+    near_RK = torch.from_numpy(_reflected(reflectors, tau, z_RK) if k else z_RK)
+    lambda_R = torch.from_numpy(lambda_R)
+    error = product_error(short_RL, lambda_R[0]) + REDUCTION_ERROR * EPS * lambda_R[0]
+    return Eigen(lambda_R, error.expand(size), near_RK)
+
+
+def _few(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
+    """All eigenvalues and k vectors of a tridiagonal matrix, ascending."""
+    size = len(diagonal)
+    lambda_R, failed = _sterf(diagonal, off)
+    if failed or not k:
+        return None if failed else (lambda_R, np.empty((size, 0)))
+    padded = np.append(off, 0.0)
+    found, _, z_RK, failed = _stemr(diagonal, padded, 2, 0.0, 0.0, size - k + 1, size)
+    return None if failed or found != k else (lambda_R, z_RK[:, :k])
+
+
+def _many(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
+    """The same, by way of all vectors."""
+    lambda_R, z_RR, failed = _stevd(diagonal, off)
+    return None if failed else (lambda_R, z_RR[:, len(diagonal) - k :])
+
+
+def _descending(array: Array) -> Array:
+    return array[..., ::-1].copy()  # torch refuses the strides of a reversed view
+
+
+def _reflected(reduced: Array, tau: Array, z_RK: Array) -> Array:
+    """Turn eigenvectors of the tridiagonal matrix into those of the full one.
+
+    The reflectors of dsytrd's lower form leave the first row alone and act on the others as those
+    of a QR factorisation, which is what dormtr does inside.
+    """
+    reflectors = np.asfortranarray(reduced[1:, :-1])
+    below = np.asfortranarray(z_RK[1:])
+    work = int(_ormqr("L", "N", reflectors, tau, below, -1)[1][0])
+    turned, _, _ = _ormqr("L", "N", reflectors, tau, below, work, overwrite_c=1)
+    return np.vstack([z_RK[:1], turned])

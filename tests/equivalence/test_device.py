@@ -1,0 +1,77 @@
+"""The path of a GPU gives the CPU's numbers, and leaves no tensor behind."""
+
+import pytest
+import torch
+
+from hodograph.checkpoints import open_trajectory
+from hodograph.engine.settings import Settings
+from hodograph.engine.worker import measure_parameter
+from hodograph.matrices.pairing import pair
+from planted.elsewhere import DEVICE, Elsewhere
+
+SIZES = (96, 64)
+HOW = ("method", "certificate_angles", "certificate_similarity", "certificate_spectrum",
+       "certificate_ahead")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trajectory(tmp_path_factory, write_checkpoint):
+    """Tall, wide and square matrices, with outliers, through two checkpoints in float32."""
+    folder, generator = tmp_path_factory.mktemp("device"), torch.Generator().manual_seed(0)
+    long, short = SIZES
+    shapes = {"q_proj": (long, short), "k_proj": (short, short), "o_proj": (short, long)}
+    base = {
+        f"model.layers.0.self_attn.{name}.weight": torch.randn(shape, generator=generator) * 0.02
+        for name, shape in shapes.items()
+    }
+    for weights in base.values():
+        weights[0] *= 10
+    tensors, folders = base, []
+    for step in range(3):
+        folders.append(write_checkpoint(folder / f"step_{step}", tensors))
+        tensors = {
+            name: weights + 1e-4 * torch.randn(weights.shape, generator=generator)
+            for name, weights in tensors.items()
+        }
+    return open_trajectory(folders[0], folders[1:])
+
+
+def rows_of(trajectory, **settings):
+    settings = Settings(also_bf16=True, permutations=1, **settings)
+    units, _ = pair(trajectory, "linear", "error")
+    return [row for unit in units for row in measure_parameter(unit, trajectory, settings)]
+
+
+def assert_alike(mine, theirs):
+    assert len(mine) == len(theirs)
+    for here, there in zip(mine, theirs, strict=True):
+        assert here.keys() == there.keys()
+        for name in here.keys() - set(HOW):
+            expected = there[name]
+            values = expected if isinstance(expected, list) else [expected]
+            if any(isinstance(value, float) for value in values):
+                expected = pytest.approx(expected, rel=1e-7, abs=1e-12)
+            assert here[name] == expected, name
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
+    monkeypatch.setattr("hodograph.engine.settings.DEVICE", f"cpu|{DEVICE.type}")
+    reference = rows_of(trajectory, exact=exact)
+    with Elsewhere() as elsewhere:
+        found = rows_of(trajectory, exact=exact, device=DEVICE.type)
+    assert_alike(found, reference)
+    assert {row["method"] for row in found} == {"svd" if exact else "eigh"}
+    assert {row["method"] for row in reference} == {"svd" if exact else "gram"}
+    work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
+    assert work <= elsewhere.operations
+
+
+def test_the_pretended_device_refuses_what_a_gpu_refuses():
+    with Elsewhere():
+        there, here = torch.ones(3, 3).to(DEVICE), torch.ones(3, 3)
+        with pytest.raises(RuntimeError, match="two devices"):
+            there @ here
+        with pytest.raises(RuntimeError, match="numpy"):
+            there.numpy()
+        assert float((there @ there.cpu().to(DEVICE)).sum()) == 27

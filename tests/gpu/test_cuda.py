@@ -1,0 +1,78 @@
+"""On a CUDA device: the CPU's factors within their bounds, the CPU's rows, and equal repeats."""
+
+import pandas as pd
+import pytest
+import torch
+
+from hodograph import measure
+from hodograph.linalg.certificates import subspace_error
+from hodograph.linalg.factor import factor
+from hodograph.linalg.low_rank import factor_product
+from hodograph.linalg.subspaces import principal_angles
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+
+
+def weights(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    matrix = torch.randn(*shape, generator=generator) * 0.02
+    matrix[0] *= 10
+    return matrix
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("shape", [(300, 700), (700, 300), (512, 512), (1, 40), (40, 1)])
+def test_factors_are_the_cpus_within_their_bounds(shape, exact):
+    matrix = weights(*shape)
+    here, there = factor(matrix, 32), factor(matrix.cuda(), 32, exact=exact)
+    error = (there.sigma_R.cpu() - here.sigma_R).abs()
+    assert (error <= there.sigma_error_R.cpu() + here.sigma_error_R).all()
+    assert there.method == ("svd" if exact or 1 in shape else "eigh")
+    k = min(16, *shape)
+    bound = subspace_error(here, k) + subspace_error(there, k)
+    for side in ("u_MK", "v_NK"):
+        mine, theirs = (getattr(found.leading(k), side) for found in (here, there))
+        assert float(principal_angles(theirs.cpu(), mine).max()) <= bound + 1e-10
+
+
+def test_angles_and_products_are_the_cpus():
+    base, tuned = (
+        factor(weights(300, 200) + move, 50) for move in (0, 1e-3 * weights(300, 200, seed=1))
+    )
+    angles = principal_angles(base.u_MK, tuned.u_MK)
+    assert torch.allclose(
+        principal_angles(base.u_MK.cuda(), tuned.u_MK.cuda()).cpu(), angles, atol=1e-8
+    )
+    left, right = weights(300, 8), weights(8, 200, seed=2)
+    here, there = factor_product(left, right, 8), factor_product(left.cuda(), right.cuda(), 8)
+    assert torch.allclose(there.sigma_R.cpu(), here.sigma_R, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def pair(tmp_path, write_checkpoint):
+    base = {
+        f"model.layers.{i}.self_attn.q_proj.weight": weights(256, 128, seed=i) for i in range(4)
+    }
+    moved = {name: w + 1e-4 * weights(256, 128, seed=9) for name, w in base.items()}
+    return [write_checkpoint(tmp_path / n, t) for n, t in (("step_0", base), ("step_1", moved))]
+
+
+def test_rows_are_the_cpus_and_repeat(pair):
+    here = measure(*pair).matrices
+    there = measure(*pair, device="cuda")
+    pd.testing.assert_frame_equal(there.matrices, measure(*pair, device="cuda").matrices)
+    assert there.matrices["method"].unique().tolist() == ["eigh"]
+    assert there.summary["versions"]["device"].startswith("cuda, ")
+    for name in ("nss", "stable_rank", "angle_left_mean", "principal_energy_16", "sim16_chance"):
+        assert there.matrices[name].to_list() == pytest.approx(here[name].to_list(), rel=1e-6)
+    for name in ("update_sparsity", "overlap_low_30", "update_sparsity_null"):
+        assert there.matrices[name].equals(here[name])
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA device")
+def test_two_devices_give_the_rows_of_one(pair):
+    one, two = (measure(*pair, device="cuda", workers=n).matrices for n in (1, 2))
+    pd.testing.assert_frame_equal(one, two)

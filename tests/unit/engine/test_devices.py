@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from hodograph import measure, plan_measurement
+from hodograph.cli import app
+from hodograph.engine.devices import check_device, kind_of, most_workers
+from hodograph.engine.local import _shares
+from hodograph.engine.settings import Settings
+from hodograph.errors import SettingsError
+
+NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+
+
+@pytest.fixture
+def two_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.fixture
+def pair(tmp_path, write_checkpoint, layered):
+    base = layered()
+    tuned = {name: weights * 1.01 for name, weights in base.items()}
+    return [write_checkpoint(tmp_path / n, t) for n, t in (("step_0", base), ("step_1", tuned))]
+
+
+@pytest.mark.parametrize("device", ["mps", "cuda:", "cuda:x", "gpu", "CPU", ""])
+def test_a_device_nobody_has_is_refused(device):
+    with pytest.raises(SettingsError, match="device is"):
+        Settings(device=device)
+
+
+@NO_CUDA
+@pytest.mark.parametrize("work", [measure, plan_measurement])
+def test_without_cuda_there_is_a_way_on(pair, work):
+    with pytest.raises(SettingsError, match="--device cpu"):
+        work(*pair, settings=Settings(device="cuda"))
+
+
+@NO_CUDA
+def test_the_command_line_leaves_nothing_behind(pair, tmp_path):
+    out = tmp_path / "m"
+    command = ["measure", *map(str, pair), "--out", str(out), "--device", "cuda"]
+    with pytest.raises(SettingsError, match="sees no CUDA device"):
+        app(command, exit_on_error=False)
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("two_devices")
+@pytest.mark.parametrize(
+    ("device", "workers", "message"),
+    [("cuda", 3, "one process"), ("cuda:1", 2, "one process"), ("cuda:2", 1, "cuda:0 to 1")],
+)
+def test_more_than_there_is_is_refused(device, workers, message):
+    with pytest.raises(SettingsError, match=message):
+        check_device(device, workers)
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_one_process_a_device():
+    for device, workers in (("cuda", 2), ("cuda", 1), ("cuda:1", 1)):
+        check_device(device, workers)
+    assert [most_workers(device) for device in ("cuda", "cuda:1")] == [2, 1]
+    shares = _shares(2, "cuda")
+    assert [shares.get(), shares.get()] == [0, 1]
+
+
+def test_on_the_cpu_there_may_be_any_number_of_processes():
+    check_device("cpu", 1000)
+    assert kind_of("cpu") == "cpu"
+    assert _shares(1, "cpu").get() is None
+
+
+def test_the_result_names_the_device(pair):
+    assert measure(*pair).summary["versions"]["device"] == "cpu"
+
+
+def test_the_plan_grows_with_the_work_and_names_the_device(pair):
+    plain = plan_measurement(*pair)
+    assert plain.device == "cpu"
+    assert plain.seconds > 0
+    assert plan_measurement(*pair, settings=Settings(only="sparsity")).seconds == 0
