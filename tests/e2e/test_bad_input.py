@@ -1,6 +1,7 @@
 """Every bad input of the corpus ends in one clear message, exit code 2, in time and in bounds."""
 
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -104,4 +105,5 @@ def test_a_bad_command_line(line, sound, tmp_path, capsys):
 
 def test_the_corpus_is_as_large_as_it_says():
     everything = [*CHECKPOINTS, *WEIGHTS, *RECIPES, *STUDIES, *MEASUREMENTS, *STUDY_FOLDERS]
+    print(*sorted(Counter(bad.kind for bad in everything).items()), len(options.OPTIONS), sep="\n")
     assert len({bad.id for bad in everything}) == len(everything) >= 150

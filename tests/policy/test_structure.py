@@ -139,3 +139,11 @@ def test_nothing_is_left_unfinished_or_swept_aside():
 def test_packages_say_what_they_are_for():
     for file in python_files():
         assert ast.get_docstring(ast.parse(file.read_text())), file
+
+
+def test_every_command_prints_where_names_are_text():
+    """Names from files pass through hodograph.cli.terminal, which writes out what would act."""
+    for file in (SOURCE / "cli").glob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text()))
+        called = [getattr(node.func, "id", "") for node in nodes if isinstance(node, ast.Call)]
+        assert "Console" not in called, file
