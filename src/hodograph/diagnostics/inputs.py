@@ -59,7 +59,8 @@ class InputNull:
     def on(self, device: torch.device) -> "InputNull":
         """The same null on a device."""
         tensors = (self.u_NK, self.energy_K, self.v_DNK, self.inside_DDK, self.best_DK)
-        return InputNull(*(tensor.to(device) for tensor in tensors), self.drift)
+        u_NK, energy_K, v_DNK, inside_DDK, best_DK = (tensor.to(device) for tensor in tensors)
+        return InputNull(u_NK, energy_K, v_DNK, inside_DDK, best_DK, self.drift)
 
 
 @dataclass(frozen=True)
