@@ -24,7 +24,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 
-# Two hundred kills of measure, train and study, each run again and compared: half an hour.
+# Two hundred kills of measure, train and study, each run again and compared: some minutes.
 kill: setup
 	HODOGRAPH_KILLS=200 $(BIN)/pytest tests/e2e/test_kill.py --capture=no
 
