@@ -32,6 +32,7 @@ from hodograph.tables.store import (
     Kind,
     MeasurementFolder,
     MemoryParts,
+    held,
     table_of,
     to_frame,
 )
@@ -104,24 +105,27 @@ def measure(
     )
     fingerprint = fingerprint_of(trajectory, asked, MATRICES)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
-    if folder is not None and (finished := folder.finished()) is not None:
-        matrices, summary = finished
-        if settings.accepts(matrices["nonfinite"].sum()):
-            return Measurement(matrices, summary)
-    parts = folder or MemoryParts()
-    with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
-        work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
-        rows = run(parameters, work, settings.accepts, parts, on_progress, workers, settings.device)
-        described = seen.described() if seen else None
-    table = table_of(with_energy_share(rows))
-    matrices = to_frame(table)
-    summary = _summary(trajectory, parameters, skipped, settings, matrices)
-    summary["inputs"] = described
-    summary["warnings"] += _few_tokens(described, parameters)
-    summary["fingerprint"] = fingerprint
-    if folder is not None:
-        folder.finish(table, summary)
-    return Measurement(matrices, summary)
+    with held(folder):
+        if folder is not None and (finished := folder.finished()) is not None:
+            matrices, summary = finished
+            if settings.accepts(matrices["nonfinite"].sum()):
+                return Measurement(matrices, summary)
+        parts = folder or MemoryParts()
+        with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
+            work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
+            rows = run(
+                parameters, work, settings.accepts, parts, on_progress, workers, settings.device
+            )
+            described = seen.described() if seen else None
+        table = table_of(with_energy_share(rows))
+        matrices = to_frame(table)
+        summary = _summary(trajectory, parameters, skipped, settings, matrices)
+        summary["inputs"] = described
+        summary["warnings"] += _few_tokens(described, parameters)
+        summary["fingerprint"] = fingerprint
+        if folder is not None:
+            folder.finish(table, summary)
+        return Measurement(matrices, summary)
 
 
 def _source(inputs: str | Path | None, settings: Settings) -> Source | None:

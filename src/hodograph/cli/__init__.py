@@ -13,6 +13,7 @@ app = cyclopts.App(
     name="hodograph",
     help="Measure, train and study the path a language model's weights take.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # main says how to go on
 )
 COMMANDS = (
     "measure", "train", "study", "report", "columns", "compare", "place", "diff", "inspect",

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
+from hodograph.atomic import sweep
 from hodograph.cli.comparison import print_study
 from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
+from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
 from hodograph.report.study import study_orderings
 from hodograph.studies.plan import plan
@@ -38,11 +40,13 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     loaded = load_study(study_file)
     runs = plan(loaded, study_file, out)
     tasks = tasks_of(runs, loaded.measure)
-    with bars() as progress:
-        failures = run_tasks(
-            tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
-        )
-    write_study(loaded, runs, out, failures)
+    with only_process(out):
+        with bars() as progress:
+            failures = run_tasks(
+                tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
+            )
+        sweep(out)
+        write_study(loaded, runs, out, failures)
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
