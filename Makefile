@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: setup demo test lint smollm2 clean
+.PHONY: setup demo test lint kill fuzz smollm2 clean
 
 setup: .venv/ready
 
@@ -23,6 +23,14 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
+
+# Two hundred kills of measure, train and study, each run again and compared: some minutes.
+kill: setup
+	HODOGRAPH_KILLS=200 $(BIN)/pytest tests/e2e/test_kill.py --capture=no
+
+# The parsers, on 20 000 inputs a property instead of 40: hours.
+fuzz: setup
+	$(BIN)/pytest tests/properties/test_parsers.py --hypothesis-profile=fuzz
 
 # A real language model, offline: SFT, a teacher and OPD on SmolLM2-135M, then the geometry of both.
 SMOL := runs/smollm2

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from safetensors.torch import save_file
 from torch import Tensor
+
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile("short", max_examples=40, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("fuzz", max_examples=20_000, deadline=None, suppress_health_check=SLOW)
+settings.load_profile("short")
 
 Planted = Callable[..., Tensor]
 WriteCheckpoint = Callable[..., Path]

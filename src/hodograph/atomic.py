@@ -24,9 +24,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         sync(temporary)
         temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise storage_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -38,6 +39,12 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that killed processes left in a folder; none may be at work there."""
+    for left in folder.glob(".*.part"):
+        left.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -17,7 +17,7 @@ from hodograph.matrices.pairing import Parameter, Skipped, pair
 from hodograph.measurement import dtypes_of, fingerprint_of, place_of, versions
 from hodograph.tables.pair_summary import summarise_pairs
 from hodograph.tables.pairs import RUNS
-from hodograph.tables.store import PAIRS, MeasurementFolder, MemoryParts, table_of, to_frame
+from hodograph.tables.store import PAIRS, MeasurementFolder, MemoryParts, held, table_of, to_frame
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,21 @@ def compare(
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
     folder = MeasurementFolder(Path(out), fingerprint, PAIRS) if out is not None else None
-    if folder is not None and (finished := folder.finished()) is not None:
-        pairs, summary = finished
-        if settings.accepts(pairs["nonfinite"].sum()):
-            return Comparison(pairs, summary)
-    work = partial(compare_parameter, trajectory=trajectory, settings=settings)
-    parts = folder or MemoryParts()
-    rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
-    table = table_of(rows, PAIRS.columns)
-    pairs = to_frame(table)
-    summary = _head(trajectory, ends, parameters, skipped, settings, pairs)
-    summary |= summarise_pairs(pairs, settings.seed) | {"fingerprint": fingerprint}
-    if folder is not None:
-        folder.finish(table, summary)
-    return Comparison(pairs, summary)
+    with held(folder):
+        if folder is not None and (finished := folder.finished()) is not None:
+            pairs, summary = finished
+            if settings.accepts(pairs["nonfinite"].sum()):
+                return Comparison(pairs, summary)
+        work = partial(compare_parameter, trajectory=trajectory, settings=settings)
+        parts = folder or MemoryParts()
+        rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
+        table = table_of(rows, PAIRS.columns)
+        pairs = to_frame(table)
+        summary = _head(trajectory, ends, parameters, skipped, settings, pairs)
+        summary |= summarise_pairs(pairs, settings.seed) | {"fingerprint": fingerprint}
+        if folder is not None:
+            folder.finish(table, summary)
+        return Comparison(pairs, summary)
 
 
 def _head(

@@ -32,6 +32,7 @@ from hodograph.tables.store import (
     Kind,
     MeasurementFolder,
     MemoryParts,
+    held,
     table_of,
     to_frame,
 )
@@ -104,24 +105,27 @@ def measure(
     )
     fingerprint = fingerprint_of(trajectory, asked, MATRICES)
     folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
-    if folder is not None and (finished := folder.finished()) is not None:
-        matrices, summary = finished
-        if settings.accepts(matrices["nonfinite"].sum()):
-            return Measurement(matrices, summary)
-    parts = folder or MemoryParts()
-    with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
-        work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
-        rows = run(parameters, work, settings.accepts, parts, on_progress, workers, settings.device)
-        described = seen.described() if seen else None
-    table = table_of(with_energy_share(rows))
-    matrices = to_frame(table)
-    summary = _summary(trajectory, parameters, skipped, settings, matrices)
-    summary["inputs"] = described
-    summary["warnings"] += _few_tokens(described, parameters)
-    summary["fingerprint"] = fingerprint
-    if folder is not None:
-        folder.finish(table, summary)
-    return Measurement(matrices, summary)
+    with held(folder):
+        if folder is not None and (finished := folder.finished()) is not None:
+            matrices, summary = finished
+            if settings.accepts(matrices["nonfinite"].sum()):
+                return Measurement(matrices, summary)
+        parts = folder or MemoryParts()
+        with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
+            work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
+            rows = run(
+                parameters, work, settings.accepts, parts, on_progress, workers, settings.device
+            )
+            described = seen.described() if seen else None
+        table = table_of(with_energy_share(rows))
+        matrices = to_frame(table)
+        summary = _summary(trajectory, parameters, skipped, settings, matrices)
+        summary["inputs"] = described
+        summary["warnings"] += _few_tokens(described, parameters)
+        summary["fingerprint"] = fingerprint
+        if folder is not None:
+            folder.finish(table, summary)
+        return Measurement(matrices, summary)
 
 
 def _source(inputs: str | Path | None, settings: Settings) -> Source | None:
@@ -275,7 +279,7 @@ def versions() -> dict[str, str]:
 def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
-    del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    asked.pop("nonfinite", None)  # it decides whether a unit ends in an error, not what it holds
     if "device" in asked:
         asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
     described = {

@@ -14,12 +14,15 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "errors": set(),
     "documents": set(),
     "atomic": {"errors"},
+    "exclusive": {"errors", "atomic"},
+    "printable": set(),
     "processes": set(),
     "linalg": set(),
     "checkpoints": {"errors", "documents"},
     "matrices": {"errors", "checkpoints"},
     "statistics": set(),
-    "tables": {"errors", "documents", "atomic", "statistics"},
+    "tables": {"errors", "documents", "atomic", "exclusive", "statistics"},
+    "orderings": {"matrices", "statistics"},
     "diagnostics": {"linalg", "matrices", "tables"},
     "engine": {"errors", "processes", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
     "inputs": {
@@ -37,13 +40,26 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "comparison": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "difference": {"checkpoints", "matrices"},
     "inspection": {"errors", "checkpoints", "matrices"},
+    "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "placement": {"errors", "documents", "tables"},
-    "report": {"errors", "documents", "atomic", "statistics", "tables"},
+    "report": {"errors", "documents", "printable", "atomic", "statistics", "tables", "orderings"},
     "recipes": {"errors", "documents"},
     "tasks": {"errors", "recipes"},
     "watching": {"errors"},
     "monitor": {"errors", "atomic", "matrices", "linalg", "diagnostics", "tables"},
-    "training": {"errors", "documents", "atomic", "recipes", "tasks", "checkpoints", "monitor"},
+    "training": {
+        "errors",
+        "documents",
+        "atomic",
+        "exclusive",
+        "recipes",
+        "tasks",
+        "checkpoints",
+        "matrices",
+        "linalg",
+        "inputs",
+        "monitor",
+    },
     "studies": {
         "errors",
         "documents",
@@ -128,3 +144,11 @@ def test_nothing_is_left_unfinished_or_swept_aside():
 def test_packages_say_what_they_are_for():
     for file in python_files():
         assert ast.get_docstring(ast.parse(file.read_text())), file
+
+
+def test_every_command_prints_where_names_are_text():
+    """Names from files pass through hodograph.cli.terminal, which writes out what would act."""
+    for file in (SOURCE / "cli").glob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text()))
+        called = [getattr(node.func, "id", "") for node in nodes if isinstance(node, ast.Call)]
+        assert "Console" not in called, file

@@ -12,8 +12,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hodograph.cli.terminal import Terminal, printable
+from hodograph.cli.terminal import Terminal
 from hodograph.engine.local import Progress as OnProgress
+from hodograph.printable import printable
 
 
 def bars() -> Progress:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
+from hodograph.atomic import sweep
 from hodograph.cli.comparison import print_study
+from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
+from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
+from hodograph.report.study import study_orderings
 from hodograph.studies.plan import plan
 from hodograph.studies.record import write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
@@ -36,14 +40,17 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     loaded = load_study(study_file)
     runs = plan(loaded, study_file, out)
     tasks = tasks_of(runs, loaded.measure)
-    with bars() as progress:
-        failures = run_tasks(
-            tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
-        )
-    write_study(loaded, runs, out, failures)
+    with only_process(out):
+        with bars() as progress:
+            failures = run_tasks(
+                tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
+            )
+        sweep(out)
+        write_study(loaded, runs, out, failures)
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
+    print_orderings(Terminal(), study_orderings(out))
     Terminal().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")

@@ -1,13 +1,11 @@
 """Where commands print: what comes from files is text there, never markup or a control sequence."""
 
-import unicodedata
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-KEPT = "\n\t"
-UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, direction, lone surrogates, odd line ends
+from hodograph.printable import printable
 
 
 class Terminal(Console):
@@ -19,14 +17,3 @@ class Terminal(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Turn a string into what is shown; every string that is printed passes here."""
         return super().render_str(printable(text), **options)
-
-
-def printable(text: str) -> str:
-    r"""The text with control, direction and unpaired characters written out, as `\x1b`."""
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    if character in KEPT or unicodedata.category(character) not in UNSAFE:
-        return character
-    return character.encode("unicode_escape").decode()

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.live import Live
 
+from hodograph.cli.terminal import Terminal
 from hodograph.cli.watched import Pace, drawn
 from hodograph.watching import look
 
@@ -26,7 +26,7 @@ def watch(folder: Path, /, *, once: Annotated[bool, Parameter(negative="")] = Fa
     once
         Print it as it is now, and return.
     """
-    pace, view, console = Pace(), look(folder), Console()
+    pace, view, console = Pace(), look(folder), Terminal()
     if once:
         console.print(drawn(view, pace))
         return

@@ -15,7 +15,11 @@ from hodograph.diagnostics.inputs import InputNull, beside_inputs
 from hodograph.diagnostics.lock import lock_step
 from hodograph.diagnostics.path import TopVectors, shared_size, similarity_to_end
 from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
-from hodograph.diagnostics.rotation_null import IsotropicTurn, isotropic_turn
+from hodograph.diagnostics.rotation_null import (
+    IsotropicTurn,
+    isotropic_means,
+    isotropic_turn,
+)
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
@@ -100,8 +104,7 @@ class MatrixPath:
         columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
         columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
         columns |= rotation(base, tuned, k)
-        if self._turn is not None:
-            columns |= self._turn.means(update.norm / (rows * cols) ** 0.5)
+        columns |= isotropic_means(self._turn, update.norm / (rows * cols) ** 0.5)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
         columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
         if base.sigma_R[0] > 0:

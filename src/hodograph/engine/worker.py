@@ -115,7 +115,7 @@ def _measure_block(
                 path = MatrixPath(
                     settings,
                     _factors_as(update, base_MN, factors, settings),
-                    _seed(identity(parameter, block) | {"step": 0}, settings.seed),
+                    seed_of(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
                     inputs,
                 )
@@ -179,7 +179,7 @@ def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Mask
 
 
 def _landed(stored: Update, masks: Masks, seen: Row, settings: Settings) -> Row:
-    permutations = Permutations(settings.permutations, _seed(seen, settings.seed))
+    permutations = Permutations(settings.permutations, seed_of(seen, settings.seed))
     reason = null_reason(stored)
     return landing(stored, masks) | permutation_null(stored, masks, permutations, reason)
 
@@ -202,7 +202,7 @@ def identity(parameter: Parameter, block: Block) -> Row:
     }
 
 
-def _seed(seen: Row, seed: int) -> int:
+def seed_of(seen: Row, seed: int) -> int:
     """A seed of its own for every matrix and checkpoint, the same in any order of work."""
     name = f"{seed}\0{seen['parameter']}\0{seen['module']}\0{seen['step']}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])

@@ -107,7 +107,7 @@ def _of_run(folder: Path, tokens: int) -> Source:
 def _recipe(file: Path) -> Recipe:
     try:
         return parse_recipe(json.loads(file.read_text(encoding="utf-8")), str(file))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{file}: cannot be read as a recipe ({error}).") from error
 
 
@@ -125,7 +125,7 @@ def _lines(path: Path) -> Iterator[Text]:
 def _parsed(line: str, where: str) -> Text:
     try:
         entry = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where}: not JSON ({error}); JSONL has one object a line.") from error
     if isinstance(entry, dict):
         for field in ("text", "prompt", "messages"):

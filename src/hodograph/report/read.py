@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from hodograph.documents import UnreadableError, read_json, require_file
 from hodograph.errors import StorageError
+from hodograph.printable import printable
 from hodograph.report.names import NEEDED_COLUMNS
 from hodograph.tables.store import SUMMARY_FILE, TABLE_FILE
 
@@ -258,6 +259,7 @@ def read_measurement(folder: Path) -> Measurement:
     table = _read_table(folder / TABLE_FILE)
     if table.empty:
         raise StorageError(f"{folder / TABLE_FILE} has no rows.\n  {_MEASURE_AGAIN}")
+    table["module"] = table["module"].map(printable)  # labels of figures
     return Measurement(folder, summary, table)
 
 

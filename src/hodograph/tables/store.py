@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hodograph.atomic import write_atomically, write_json
+from hodograph.atomic import sweep, write_atomically, write_json
 from hodograph.documents import UnreadableError, read_object, require_file
 from hodograph.errors import StorageError
+from hodograph.exclusive import only_process
 from hodograph.tables.columns import COLUMNS, Column, schema
 from hodograph.tables.pairs import PAIR_COLUMNS
 
@@ -71,10 +74,32 @@ class MeasurementFolder:
         self.kind = kind
         self._parts = folder / f"parts-{fingerprint[:12]}"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out, and clear away what a killed one left half-written.
+
+        Raises:
+            StorageError: another process works in the folder, or it cannot be written.
+        """
+        with only_process(self.folder):
+            sweep(self.folder)
+            sweep(self._parts)
+            yield
+
     def load(self, parameter: str) -> list[Row] | None:
-        """Rows of a unit that was finished before, or None."""
+        """Rows of a unit that was finished before, or None.
+
+        Raises:
+            StorageError: the part is damaged.
+        """
         file = self._file(parameter)
-        return pq.read_table(file).to_pylist() if file.exists() else None
+        try:
+            return pq.read_table(file).to_pylist() if file.exists() else None
+        except (OSError, pa.ArrowException) as error:
+            raise StorageError(
+                f"{file}: a finished part cannot be read back ({str(error).splitlines()[0]}).\n"
+                "  Remove that file, and run the same command again."
+            ) from error
 
     def store(self, parameter: str, rows: list[Row]) -> None:
         """Keep a finished unit as one part file, whole or absent."""
@@ -91,7 +116,10 @@ class MeasurementFolder:
             matrices, summary = read_measurement(self.folder, self.kind)
         except StorageError:
             return None
-        return (matrices, summary) if summary.get("fingerprint") == self.fingerprint else None
+        if summary.get("fingerprint") != self.fingerprint:
+            return None
+        shutil.rmtree(self._parts, ignore_errors=True)  # killed while these were dropped
+        return matrices, summary
 
     def finish(self, table: pa.Table, summary: dict[str, Any]) -> None:
         """Write the table, then the summary that vouches for it, and drop the parts."""
@@ -101,11 +129,20 @@ class MeasurementFolder:
             self.folder / self.kind.table_file, lambda file: pq.write_table(table, file)
         )
         write_json(whole, summary)
+        self.drop_parts()
+
+    def drop_parts(self) -> None:
+        """Forget the finished units, once a table holds them."""
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def _file(self, parameter: str) -> Path:
         name = hashlib.sha256(parameter.encode()).hexdigest()[:24]
         return self._parts / f"{name}.parquet"
+
+
+def held(folder: MeasurementFolder | None) -> AbstractContextManager[None]:
+    """Keep other processes out of a result's folder; nothing to do for a result without one."""
+    return nullcontext() if folder is None else folder.held()
 
 
 def read_measurement(folder: Path, kind: Kind = MATRICES) -> tuple[pd.DataFrame, dict[str, Any]]:

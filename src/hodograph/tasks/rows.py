@@ -45,7 +45,7 @@ def _json_lines(path: Path) -> list[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"{path}, line {number}: not JSON: {error}.") from None
         if not isinstance(row, dict):
             raise SettingsError(f"{path}, line {number}: not an object with fields: {line[:60]}")

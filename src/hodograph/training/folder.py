@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from hodograph import documents
-from hodograph.atomic import sync, write_json, write_text
+from hodograph.atomic import sweep, sync, write_json, write_text
 from hodograph.errors import SettingsError, StorageError
+from hodograph.exclusive import LOCK_FILE
 from hodograph.recipes import Recipe, first_difference, parse_recipe
 
 COMPLETE = "complete.json"
+PARTIAL = ".partial"
 STEP_FILE = "hodograph_step.json"
 
 
@@ -50,7 +52,7 @@ class RunFolder:
         """
         if self.recipe.exists():
             self._same_recipe(recipe)
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and not all(map(_is_own, self.path.iterdir())):
             raise SettingsError(f"{self.path} is not empty and holds no run: choose another --out.")
 
     def create(self, recipe: Recipe) -> None:
@@ -68,8 +70,9 @@ class RunFolder:
         """Drop all that a killed process left behind after `state`; it is computed again."""
         step = -1 if state is None else _step_of(state)
         for left in [*self.checkpoints.glob("*"), *self.state.glob("checkpoint-*")]:
-            if left.suffix == ".partial" or _step_of(left) > step:
-                shutil.rmtree(left)
+            if left.suffix == PARTIAL or _step_of(left) > step:
+                _drop(left)
+        sweep(self.path)
         self._rewind_records(step)
 
     def complete_state(self, step: int) -> None:
@@ -78,12 +81,16 @@ class RunFolder:
         write_json(current / COMPLETE, {"step": step})
         for old in self.state.glob("checkpoint-*"):
             if old != current:
-                shutil.rmtree(old)
+                _drop(old)
 
     def finish(self, steps: int) -> None:
         """Declare the run finished, and drop the state that nothing will resume."""
         final = self.checkpoint(steps).relative_to(self.path)
         write_json(self.finished, {"final_checkpoint": str(final), "steps": steps})
+        self.drop_state()
+
+    def drop_state(self) -> None:
+        """Drop the trainer state of a finished run."""
         shutil.rmtree(self.state, ignore_errors=True)
 
     def _same_recipe(self, recipe: Recipe) -> None:
@@ -107,7 +114,7 @@ class RunFolder:
 @contextmanager
 def appearing_whole(path: Path) -> Iterator[Path]:
     """Give a folder to fill, which takes its name `path` in one rename at the end."""
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
@@ -127,6 +134,18 @@ def read_json(path: Path) -> Any:
         return documents.read_json(path)
     except documents.UnreadableError as error:
         raise StorageError(f"{path} cannot be read back: {error}.") from None
+
+
+def _is_own(child: Path) -> bool:
+    """Whether a file is what a process killed at its start leaves: a lock, a temporary file."""
+    return child.name == LOCK_FILE or (child.name[0] == "." and child.suffix == ".part")
+
+
+def _drop(folder: Path) -> None:
+    """Remove a folder that, should this be cut short, must not look whole."""
+    partial = folder.with_name(folder.name.removesuffix(PARTIAL) + PARTIAL)
+    folder.rename(partial)
+    shutil.rmtree(partial)
 
 
 def _step_of(folder: Path) -> int:

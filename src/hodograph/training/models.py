@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -16,10 +18,23 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from hodograph.checkpoints import open_checkpoint
 from hodograph.errors import CheckpointError, SettingsError
-from hodograph.recipes import HubModel, Model, Qwen3Model, StoredModel
+from hodograph.recipes import HubModel, Model, PathModel, Qwen3Model, StoredModel
 from hodograph.tasks.alphabet import chain_tokenizer
 from hodograph.training.folder import RunFolder, read_json
+
+UNREADABLE = (  # what transformers was seen to raise on damaged and contradictory files
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
 
 
 def open_tokenizer(settings: Model) -> PreTrainedTokenizerBase:
@@ -41,7 +56,17 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     """
     if isinstance(settings, Qwen3Model):
         return _random_qwen3(settings, seed)
-    model = _stored(AutoModelForCausalLM, settings, "model", dtype=torch.float32)
+    if isinstance(settings, PathModel):
+        _require_files(_weights_of(Path(settings.path)))
+    model, found = _stored(
+        AutoModelForCausalLM, settings, "model", dtype=torch.float32, output_loading_info=True
+    )
+    if missing := sorted(found["missing_keys"]):
+        where = settings.path if isinstance(settings, PathModel) else settings.place
+        raise CheckpointError(
+            f"{where}: {len(missing)} weights are missing, {missing[0]} among them.\n"
+            "  Training would start from random ones; export the model again."
+        )
     if settings.round_to_bf16:
         round_to_bf16(model)
     return model
@@ -104,6 +129,12 @@ def require_shared_vocabulary(
     )
 
 
+def _require_files(folder: Path) -> None:
+    """Refuse damaged safetensors in our own words; transformers would wait for ever for a pipe."""
+    if any(folder.glob("*.safetensors")):
+        open_checkpoint(folder)
+
+
 def _stored(loader: Any, settings: StoredModel, what: str, **options: Any) -> Any:
     if isinstance(settings, HubModel):
         return _from_hub(loader, settings, what, **options)
@@ -123,7 +154,7 @@ def _from_hub(loader: Any, settings: HubModel, what: str, **options: Any) -> Any
 
 
 def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
-    folder = _weights_of(Path(path))
+    folder = weights_of(Path(path))
     if not (folder / "config.json").is_file():
         lacks = "holds no config.json" if folder.is_dir() else "does not exist"
         raise CheckpointError(
@@ -132,11 +163,12 @@ def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
         )
     try:
         return loader.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: the {what} cannot be read: {error}") from None
+    except UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path}: the {what} cannot be read: {reason}") from error
 
 
-def _weights_of(path: Path) -> Path:
+def weights_of(path: Path) -> Path:
     """Return the final checkpoint if `path` is a run, else `path` itself."""
     run = RunFolder(path)
     if not run.recipe.exists():

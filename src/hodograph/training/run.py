@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hodograph.atomic import write_json
 from hodograph.checkpoints import open_checkpoint
+from hodograph.exclusive import only_process
 from hodograph.recipes import Recipe
 from hodograph.training.account import account
 from hodograph.training.assembly import (
@@ -50,12 +51,16 @@ def train(recipe: Recipe, out: Path, *, on_step: OnStep | None = None) -> Traine
     if not folder.finished.exists():
         with without_noise(), storage_errors(out):
             parts = open_parts(recipe)  # first: a bad model must not leave a folder behind
-            folder.create(recipe)
-            _run(recipe, folder, parts, on_step or (lambda step, steps: None))
+            with only_process(out):
+                folder.create(recipe)
+                _run(recipe, folder, parts, on_step or (lambda step, steps: None))
+    folder.drop_state()  # left where a run was killed at its very end
     return _finished(folder)
 
 
 def _run(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnStep) -> None:
+    if folder.finished.exists():
+        return  # by another process, while this one opened the models
     resumed = folder.resumable()
     folder.rewind(resumed)
     _note_start(recipe, folder)

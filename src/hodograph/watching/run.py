@@ -90,7 +90,7 @@ def _lines(path: Path) -> list[Line]:
     for number, text in enumerate(whole.splitlines(), start=1):
         try:
             lines.append(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StorageError(f"{path}, line {number}: damaged: {error}.") from None
     return lines
 
@@ -98,6 +98,6 @@ def _lines(path: Path) -> list[Line]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StorageError(f"{path} cannot be read: {reason}.") from None

@@ -54,5 +54,5 @@ def _changed(run: Path) -> float:
 def _failures(record: Path) -> dict[str, str]:
     try:
         return json.loads(record.read_text(encoding="utf-8"))["failures"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise StorageError(f"{record} cannot be read: {error}.") from None

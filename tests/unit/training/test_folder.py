@@ -115,8 +115,8 @@ def test_a_key_that_is_newer_than_a_run_counts_as_its_default(tmp_path: Path) ->
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("mine")
-    with pytest.raises(StorageError, match=r"file/run cannot be written: .*Not a directory"):
+    with pytest.raises(StorageError, match=r"file/run: cannot be written .Not a directory"):
         train(tiny_recipe({"steps": 1}), occupied / "run")
-    with pytest.raises(StorageError, match=r"file cannot be written: .*File exists"):
+    with pytest.raises(StorageError, match=r"file: cannot be written .File exists"):
         train(tiny_recipe({"steps": 1}), occupied)
     assert occupied.read_text() == "mine"

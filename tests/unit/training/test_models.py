@@ -1,10 +1,14 @@
 """Students and teachers: where they come from and which are refused."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hodograph.errors import CheckpointError, SettingsError
@@ -107,3 +111,69 @@ def test_a_teacher_of_another_vocabulary_is_refused_before_anything_is_written(
     assert "'7' is id 10 there and 9 here" in str(caught.value)
     assert not (tmp_path / "run").exists()
     require_shared_vocabulary(open_tokenizer(SETTINGS), open_tokenizer(SETTINGS), "same")
+
+
+def edited(name: str, **changes: object) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(content | changes))
+
+    return damage
+
+
+def written(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+def piped(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / "model.safetensors")
+
+
+def without_a_weight(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.0.self_attn.q_proj.weight"]
+    save_file(weights, folder / "model.safetensors")
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "weights cut short": lambda folder: os.truncate(folder / "model.safetensors", 500),
+    "weights overwritten": written("model.safetensors", "x" * 999),
+    "weights gone": lambda folder: (folder / "model.safetensors").unlink(),
+    "weights a pipe": piped,
+    "a weight missing": without_a_weight,
+    "configuration nested deeply": written("config.json", DEEP),
+    "configuration a list": written("config.json", "[]"),
+    "a size that is text": edited("config.json", hidden_size="x"),
+    "another size": edited("config.json", hidden_size=20),
+    "no heads": edited("config.json", num_attention_heads=0),
+    "an unknown architecture": edited("config.json", model_type="nope"),
+    "an unknown activation": edited("config.json", hidden_act="nope"),
+    "tokenizer cut short": written("tokenizer.json", "{"),
+    "tokenizer nested deeply": written("tokenizer.json", DEEP),
+    "tokenizer a list": written("tokenizer.json", "[]"),
+    "no tokenizer": lambda folder: (folder / "tokenizer.json").unlink(),
+    "tokenizer's configuration a list": written("tokenizer_config.json", "[]"),
+    "generation nested deeply": written("generation_config.json", DEEP),
+}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(saved(tmp_path_factory.mktemp("sound") / "model").path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_model_is_one_clear_error(sound, tmp_path, damage):
+    folder = shutil.copytree(sound, tmp_path / "model")
+    settings = PathModel(type="path", path=str(folder))
+    open_model(settings, 0)
+    damage(folder)
+
+    def opened() -> None:
+        open_tokenizer(settings)
+        open_model(settings, 0)
+
+    with pytest.raises(CheckpointError, match=str(folder)):
+        opened()

@@ -182,7 +182,7 @@ def _dataset_rows(path: Path) -> Iterator[tuple[str, Any]]:
 def _object(line: str, where: str) -> Any:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where}: not JSON: {error}.") from None
     if not isinstance(row, dict):
         raise SettingsError(f"{where}: not a JSON object.")
