@@ -67,7 +67,8 @@ def measure(
     base
         W0: a file or folder with weights, or hf://org/name@revision.
     tuned
-        Later checkpoints, or LoRA adapters of BASE; steps are read from names like checkpoint-120 or step_120.
+        Later checkpoints, or LoRA adapters of BASE; steps are read from names like
+        checkpoint-120 or step_120.
     out
         Folder for matrices.parquet, summary.json and report.html; needed unless --plan is given.
     plan
