@@ -57,7 +57,7 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     if isinstance(settings, Qwen3Model):
         return _random_qwen3(settings, seed)
     if isinstance(settings, PathModel):
-        _require_files(_weights_of(Path(settings.path)))
+        _require_files(weights_of(Path(settings.path)))
     model, found = _stored(
         AutoModelForCausalLM, settings, "model", dtype=torch.float32, output_loading_info=True
     )
