@@ -25,9 +25,10 @@ LOOKS = {
 
 
 def measured(folder: Path) -> dict[str, pd.DataFrame]:
-    """The matrices of every arm."""
-    runs = json.loads((folder / "study.json").read_text())["runs"]
-    arms = {run["name"]: run["measurement"] for run in runs if run["measurement"]}
+    """The matrices of every arm, first seed."""
+    study = json.loads((folder / "study.json").read_text())
+    first = [run for run in study["runs"] if run["seed"] == study["seeds"][0]]
+    arms = {run["name"]: run["measurement"] for run in first if run["measurement"]}
     return {name: read_measurement(folder / arms[name])[0] for name in LOOKS}
 
 

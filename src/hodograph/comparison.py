@@ -14,7 +14,7 @@ from hodograph.engine.pairs import compare_parameter
 from hodograph.engine.settings import PairSettings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
-from hodograph.measurement import dtypes_of, fingerprint_of, versions
+from hodograph.measurement import dtypes_of, fingerprint_of, place_of, versions
 from hodograph.tables.pair_summary import summarise_pairs
 from hodograph.tables.pairs import RUNS
 from hodograph.tables.store import PAIRS, MeasurementFolder, MemoryParts, held, table_of, to_frame
@@ -71,10 +71,9 @@ def compare(
     settings = settings or PairSettings(**changed)
     if workers < 1:
         raise SettingsError(f"workers is {workers}; it must be at least 1.")
-    ends = (open_run_end(a), open_run_end(b))
-    trajectory = Trajectory(
-        open_checkpoint(base), tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True
-    )
+    start = open_checkpoint(base)
+    ends = (open_run_end(a, start), open_run_end(b, start))
+    trajectory = Trajectory(start, tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
     folder = MeasurementFolder(Path(out), fingerprint, PAIRS) if out is not None else None
@@ -120,7 +119,7 @@ def _head(
 
 
 def _described(checkpoint: Checkpoint) -> dict[str, str]:
-    return {"path": str(checkpoint.path), "dtype": dtypes_of(checkpoint)}
+    return place_of(checkpoint) | {"dtype": dtypes_of(checkpoint)}
 
 
 def _warnings(

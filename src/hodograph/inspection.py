@@ -64,7 +64,8 @@ class Inspection:
 
     Attributes:
         path: as named.
-        files: size in bytes of each file with weights, by name.
+        files: size in bytes of each file with weights, by name; of a model on the hub, those that
+            are downloaded.
         contents: tensors and entries by stored dtype.
         architecture: config.json's first architecture, else its model_type, else None.
         step: optimizer step, recorded or in the name; None where neither tells.
@@ -126,7 +127,7 @@ def inspect(path: str | Path) -> Inspection:
 
 def _files(checkpoint: Checkpoint) -> dict[str, int]:
     files = sorted({header.file for header in checkpoint.headers.values()})
-    return {file.name: file.stat().st_size for file in files}
+    return {file.name: file.stat().st_size for file in files if file.exists()}
 
 
 def _contents(checkpoint: Checkpoint) -> dict[str, Content]:

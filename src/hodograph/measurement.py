@@ -25,6 +25,7 @@ from hodograph.inputs.collect import Wanted, collect, identity
 from hodograph.inputs.kept import KeptInputs
 from hodograph.inputs.source import Source, open_source
 from hodograph.matrices.pairing import Parameter, Skipped, pair
+from hodograph.matrices.renaming import renamed
 from hodograph.tables.lock import lock_of
 from hodograph.tables.store import (
     MATRICES,
@@ -215,24 +216,25 @@ def _summary(
     settings: Settings,
     matrices: pd.DataFrame,
 ) -> dict[str, Any]:
-    paths = dict(zip(trajectory.steps, (str(c.path) for c in trajectory.tuned), strict=True))
+    places = dict(zip(trajectory.steps, map(place_of, trajectory.tuned), strict=True))
     checkpoints = summarise(matrices, settings.seed)
     return {
         "hodograph": version("hodograph"),
         "scope": settings.scope,
         "base": {
-            "path": str(trajectory.base.path),
+            **place_of(trajectory.base),
             "digest": trajectory.base.digest(),
             "dtype": dtypes_of(trajectory.base),
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
         "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
+        "renamed": renamed(parameters, trajectory),
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
         "versions": versions() | {"device": kind_of(settings.device)},
         "lock": lock_of(matrices, settings.lock, settings.seed),
-        "checkpoints": [{"path": paths[entry["step"]]} | entry for entry in checkpoints],
+        "checkpoints": [places[entry["step"]] | entry for entry in checkpoints],
     }
 
 
@@ -256,6 +258,12 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
     return found
 
 
+def place_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a checkpoint lies, and the commit on the hub that it is."""
+    hub = {} if checkpoint.hub is None else {"hub": str(checkpoint.hub)}
+    return {"path": str(checkpoint.path)} | hub
+
+
 def dtypes_of(checkpoint: Checkpoint) -> str:
     """The stored dtypes in words."""
     names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
@@ -271,7 +279,7 @@ def versions() -> dict[str, str]:
 def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
     asked = dict(settings)
-    del asked["nonfinite"]  # it decides whether a unit ends in an error, not what it holds
+    asked.pop("nonfinite", None)  # it decides whether a unit ends in an error, not what it holds
     if "device" in asked:
         asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
     described = {
@@ -285,7 +293,8 @@ def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind)
 
 
 def _identity(checkpoint: Checkpoint) -> list[Any]:
-    files = sorted({header.file for header in checkpoint.headers.values()})
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    if checkpoint.hub is not None:
+        return [str(checkpoint.hub)]
+    stats = [(str(file.resolve()), file.stat()) for file in sorted(checkpoint.files)]
     sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
     return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]

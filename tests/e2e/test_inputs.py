@@ -202,9 +202,22 @@ def test_other_texts_are_another_measurement(errors, texts, tmp_path):
     first = measured(errors[:2], few, out=tmp_path / "m", scope="attention")
     few.write_text("7+5*9-9   =2,8,9$\n")
     second = measured(errors[:2], few, out=tmp_path / "m", scope="attention")
-    assert "seen at 18 tokens" in " ".join(first.summary["warnings"])
+    assert second.matrices["inputs_reason"].isna().all()
+    assert "seen at 17 tokens" in " ".join(first.summary["warnings"])
     assert first.summary["fingerprint"] != second.summary["fingerprint"]
     assert not first.matrices["input_energy16"].equals(second.matrices["input_energy16"])
+
+
+def test_a_matrix_without_inputs_says_why(errors, texts):
+    found = measured(errors[:2], texts, scope="all", input_tokens=300)
+    rows = found.matrices.set_index("parameter")
+    embedding = rows.loc["model.embed_tokens.weight"]
+    assert "an embedding" in embedding["inputs_reason"]
+    assert found.summary["inputs"]["without"] == {
+        "model.embed_tokens.weight": embedding["inputs_reason"]
+    }
+    known = rows["input_energy16"].notna()
+    assert set(rows.index[known]) == {name for name in rows.index if "_proj" in name}
 
 
 def test_a_run_is_shown_its_own_rollouts_no_longer_than_the_model(errors, tmp_path):

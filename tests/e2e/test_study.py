@@ -100,6 +100,10 @@ def test_trains_measures_and_records_every_run(whole):
     matrices = tables(whole)["sft"].to_pandas()
     assert matrices["kappa"].notna().all()
     assert "tiny" in (whole / "report.html").read_text()
+    (origin,) = json.loads((whole / "orderings.json").read_text())["origins"]
+    pairs = [pair for one in origin["orderings"] for pair in one["pairs"]]
+    assert {(pair["word"], pair["why"]) for pair in pairs} == {("undetermined", "one shared seed")}
+    assert all({pair["lower"], pair["higher"]} == {"sft", "coin"} for pair in pairs)
 
 
 def test_looks_at_the_inputs_of_each_runs_own_prompts(whole):

@@ -4,30 +4,30 @@ import pytest
 import torch
 
 from hodograph.checkpoints import open_trajectory
+from hodograph.diagnostics.inputs import input_null, moment_of
 from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.matrices.pairing import pair
 from planted.elsewhere import DEVICE, Elsewhere
 
-SIZES = (96, 64)
+LONG, SHORT = 96, 64
+SHAPES = {"q_proj": (LONG, SHORT), "k_proj": (SHORT, SHORT), "o_proj": (SHORT, LONG)}
 HOW = ("method", "certificate_angles", "certificate_similarity", "certificate_spectrum",
        "certificate_ahead")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def trajectory(tmp_path_factory, write_checkpoint):
-    """Tall, wide and square matrices, with outliers, through two checkpoints in float32."""
+    """Tall, wide and square matrices, with outliers, through three checkpoints in float32."""
     folder, generator = tmp_path_factory.mktemp("device"), torch.Generator().manual_seed(0)
-    long, short = SIZES
-    shapes = {"q_proj": (long, short), "k_proj": (short, short), "o_proj": (short, long)}
     base = {
         f"model.layers.0.self_attn.{name}.weight": torch.randn(shape, generator=generator) * 0.02
-        for name, shape in shapes.items()
+        for name, shape in SHAPES.items()
     }
     for weights in base.values():
         weights[0] *= 10
     tensors, folders = base, []
-    for step in range(3):
+    for step in range(4):
         folders.append(write_checkpoint(folder / f"step_{step}", tensors))
         tensors = {
             name: weights + 1e-4 * torch.randn(weights.shape, generator=generator)
@@ -36,10 +36,19 @@ def trajectory(tmp_path_factory, write_checkpoint):
     return open_trajectory(folders[0], folders[1:])
 
 
+class Inputs:
+    """The input null of every matrix, from inputs of decaying size."""
+
+    def of(self, parameter, module):
+        rows, cols = SHAPES[module]
+        return input_null(moment_of(torch.diag(0.9 ** torch.arange(cols).double())), rows, 8, 3, 0)
+
+
 def rows_of(trajectory, **settings):
     settings = Settings(also_bf16=True, permutations=1, **settings)
     units, _ = pair(trajectory, "linear", "error")
-    return [row for unit in units for row in measure_parameter(unit, trajectory, settings)]
+    with_inputs = [measure_parameter(unit, trajectory, settings, Inputs()) for unit in units]
+    return [row for rows in with_inputs for row in rows]
 
 
 def assert_alike(mine, theirs):
@@ -61,7 +70,9 @@ def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
     with Elsewhere() as elsewhere:
         found = rows_of(trajectory, exact=exact, device=DEVICE.type)
     assert_alike(found, reference)
+    assert any("capture16_by_inputs" in row for row in found)
     assert {row["method"] for row in found} == {"svd" if exact else "eigh"}
+    assert all(row["sim16_input_null"] > 0 for row in found)
     assert {row["method"] for row in reference} == {"svd" if exact else "gram"}
     work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
     assert work <= elsewhere.operations

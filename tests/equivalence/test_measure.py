@@ -97,7 +97,8 @@ def test_bfloat16_rows_equal_measuring_the_rounded_files(pair, tmp_path, write_c
     stored = measure(*rounded).matrices
     assert list(stored["storage"]) == ["bfloat16"] * 4
     nulls = [name for name in seen.columns if "null" in name and name != "nss_null"]
-    nulls += ["update_sparsity_native_dtype", "noise_floor", "resolved_rank"]  # of the storage
+    of_storage = ["update_sparsity_native_dtype", "noise_floor", "noise_share", "resolved_rank"]
+    nulls += of_storage
     nulls += [name for name in seen.columns if "gate" in name]  # W0 on the grid or between
     # the principal mask is cut from W0 as stored, so it may differ at its edge
     close = [name for name in seen.columns if name.startswith("overlap_principal")]

@@ -41,7 +41,7 @@ def test_a_measurement_fills_exactly_the_declared_columns(tmp_path, write_checkp
     assert list(measurement.matrices.columns) == [column.name for column in COLUMNS]
     small = {name for name in BY_NAME if name.startswith("hill_32")}  # needs 32 singular values
     empty = {name for name in BY_NAME if measurement.matrices[name].isna().all()}
-    assert empty == {"expert", "null_reason"} | small | {
+    assert empty == {"expert", "null_reason", "angle_null_reason"} | small | {
         n for n, column in BY_NAME.items() if n.startswith("hill_5pct") or column.family == "inputs"
     }
     assert set(measurement.summary["checkpoints"][0]["metrics"]) == set(METRICS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hodograph.cli import app
+from hodograph.cli import COMMANDS, app
 from hodograph.recipes import Recipe
 from hodograph.tables.columns import BY_NAME
 from hodograph.tables.pairs import PAIR_BY_NAME
@@ -15,18 +15,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 PROSE = [*sorted(ROOT.glob("*.md")), *PAGES]
-COMMANDS = (
-    "measure",
-    "train",
-    "study",
-    "report",
-    "columns",
-    "compare",
-    "place",
-    "diff",
-    "inspect",
-    "watch",
-)
 DECLARED = {**BY_NAME, **PAIR_BY_NAME}
 CONCEPTS_WITH_COLUMNS = [
     p for p in PAGES if p.parent.name == "concepts" and "\n## Columns" in p.read_text()

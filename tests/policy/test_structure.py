@@ -22,6 +22,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "matrices": {"errors", "checkpoints"},
     "statistics": set(),
     "tables": {"errors", "documents", "atomic", "exclusive", "statistics"},
+    "orderings": {"matrices", "statistics"},
     "diagnostics": {"linalg", "matrices", "tables"},
     "engine": {"errors", "processes", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
     "inputs": {
@@ -39,8 +40,9 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "comparison": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "difference": {"checkpoints", "matrices"},
     "inspection": {"errors", "checkpoints", "matrices"},
+    "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
     "placement": {"errors", "documents", "tables"},
-    "report": {"errors", "documents", "printable", "atomic", "statistics", "tables"},
+    "report": {"errors", "documents", "printable", "atomic", "statistics", "tables", "orderings"},
     "recipes": {"errors", "documents"},
     "tasks": {"errors", "recipes"},
     "watching": {"errors"},
@@ -53,6 +55,9 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "recipes",
         "tasks",
         "checkpoints",
+        "matrices",
+        "linalg",
+        "inputs",
         "monitor",
     },
     "studies": {

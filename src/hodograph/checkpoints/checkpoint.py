@@ -1,6 +1,5 @@
 """An opened checkpoint: headers in memory, tensors read one at a time."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 import torch
 import xxhash
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hodograph.checkpoints.names import HubName
+from hodograph.checkpoints.product import Product
+from hodograph.checkpoints.source import Factored, Source, TensorHeader
 from hodograph.errors import CheckpointError
 
 STEP_FILE = "hodograph_step.json"
-
-
 Stamp = tuple[int, int, int]
 
 
@@ -26,56 +25,57 @@ def stamp_of(file: Path) -> Stamp:
 
 
 @dataclass(frozen=True)
-class TensorHeader:
-    """What a safetensors header says of one tensor."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    file: Path
-
-    @property
-    def entries(self) -> int:
-        """Number of entries."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """Named tensors in safetensors files, and the model configuration beside them.
+    """Named tensors from one source, and the model configuration beside them.
 
     Attributes:
         path: the folder or file the user named.
-        headers: every tensor's header, by stored name, in name order.
+        source: reads the tensors, whatever format they are in.
         config: the folder's config.json, or an empty mapping.
         training: the folder's hodograph_step.json (step, learning_rate_sum, ...), or empty.
-        stamps: size, time and inode of each file when it was opened.
+        stamps: size, time and inode of each file when it was opened; none of what is still to be
+            downloaded.
+        hub: the model and commit on the hub, where it comes from there.
     """
 
     path: Path
-    headers: dict[str, TensorHeader]
+    source: Source
     config: dict[str, Any]
     training: dict[str, Any]
     stamps: dict[Path, Stamp]
+    hub: HubName | None = None
+
+    @property
+    def headers(self) -> dict[str, TensorHeader]:
+        """Every tensor's header, by stored name, in name order."""
+        return self.source.headers
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file a tensor may be read from."""
+        return self.source.files
 
     def read(self, name: str) -> Tensor:
-        """Read one tensor as stored, memory-mapped.
+        """Read one tensor as stored.
 
         Raises:
-            CheckpointError: the file is another than was opened, or cannot be read.
+            CheckpointError: its file is another than was opened, or cannot be read.
         """
-        header = self.headers[name]
+        file = self.headers[name].file
         try:
-            with safe_open(header.file, framework="pt") as file:
-                tensor = file.get_tensor(name)
-            if stamp_of(header.file) != self.stamps[header.file]:
+            tensor = self.source.read(name)
+            if stamp_of(file) != self.stamps.get(file, stamp_of(file)):
                 raise OSError("it is not the file that was opened")
-        except (SafetensorError, OSError) as error:
+        except OSError as error:
             raise CheckpointError(
-                f"{header.file}: tensor {name} cannot be read ({error}).\n"
+                f"{file}: tensor {name} cannot be read ({error}).\n"
                 "  The file changed or was damaged after it was opened; copy it again."
             ) from error
         return tensor
+
+    def product(self, name: str) -> Product | None:
+        """The factors of what was added to one tensor of its base; None where they are unknown."""
+        return self.source.product(name) if isinstance(self.source, Factored) else None
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
@@ -86,8 +86,8 @@ class Checkpoint:
         """XXH3-128 over every tensor's name, dtype, shape and bytes: the identity of these weights.
 
         Reads the whole checkpoint, one tensor at a time, as fast as it can be read: the digest
-        tells W0s apart, it does not guard against forgery. Files, sharding and metadata do not
-        enter, so a re-sharded copy has the same digest.
+        tells W0s apart, it does not guard against forgery. Format, files, sharding and metadata do
+        not enter, so a re-sharded or converted copy has the same digest.
         """
         total = xxhash.xxh3_128()
         for name, header in self.headers.items():

@@ -1,49 +1,84 @@
 """From the path a user names to an opened checkpoint, or one clear reason why not."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, TensorHeader, stamp_of
-from hodograph.checkpoints.headers import read_headers
-from hodograph.documents import UnreadableError, read_object
+from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
+from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, stamp_of
+from hodograph.checkpoints.experts import unstacked
+from hodograph.checkpoints.names import HubName, hub_name
+from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
+from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
+from hodograph.checkpoints.safetensors_files import open_safetensors, safetensors_in
+from hodograph.checkpoints.shards import read_json
+from hodograph.checkpoints.source import Source
 from hodograph.errors import CheckpointError
 
-INDEX_FILE = "model.safetensors.index.json"
-PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 MOST_STEP = 10**15
 QUANTISED_DTYPES = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 QUANTISED_NAMES = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "quant_map")
+PARTS = ("actor", "pytorch_model_fsdp_0")  # where verl and accelerate put the model of a step
 
 
-def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Open a safetensors file, or a folder with one or several, from headers alone.
+def _distributed_in(folder: Path) -> Source | None:
+    if not (folder / ".metadata").exists():
+        return None
+    if (folder / "common.pt").exists() or "sharded_backend" in read_json(folder / "metadata.json"):
+        raise CheckpointError(f"{folder}: {MEGATRON}")
+    from hodograph.checkpoints.distributed import open_distributed  # slow to import
+
+    return open_distributed(folder)
+
+
+def _rank_files_in(folder: Path) -> Source | None:
+    files = sorted(folder.glob("model_world_size_*_rank_*.pt"))
+    if not files:
+        return None
+    from hodograph.checkpoints.ranks import open_rank_files  # slow to import
+
+    return open_rank_files(folder, files)
+
+
+FORMATS: tuple[Callable[[Path], Source | None], ...] = (
+    safetensors_in, _distributed_in, _rank_files_in, state_dicts_in,
+)  # fmt: skip
+
+
+def open_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpoint:
+    """Open weights from their headers alone.
 
     Args:
-        path: `model.safetensors`, or a Hugging Face folder (single or sharded).
+        path: a file or folder of one of the formats that docs/formats.md lists, or
+            `hf://org/name@revision`.
+        base: what an adapter changes; needed for adapters only.
 
     Raises:
-        CheckpointError: nothing there, no safetensors, a damaged file, a missing shard, pickle
-            or GGUF files only, or quantised weights.
+        CheckpointError: nothing there, no weights that are read, a damaged file, a missing shard,
+            or quantised weights.
     """
-    checkpoint = stored_checkpoint(path)
+    checkpoint = stored_checkpoint(path, base)
     if what := quantisation_of(checkpoint):
         raise CheckpointError(
             f"{path}: {what}; its entries are codes, not weights.\n"
             "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
             " save_pretrained), or measure the checkpoint it was made from."
         )
+    if unmerged := [name for name in checkpoint.headers if ".lora_" in name]:
+        raise CheckpointError(f"{path}: {UNMERGED.format(name=unmerged[0])}")
     return checkpoint
 
 
-def stored_checkpoint(path: str | Path) -> Checkpoint:
+def stored_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpoint:
     """Open what `open_checkpoint` opens, and quantised weights too, whose entries are codes.
 
     Raises:
         CheckpointError: as `open_checkpoint`, but for quantised weights.
     """
-    path = Path(path)
+    name, path = hub_name(str(path)), Path(path)
     try:
-        return _stored(path)
+        return _stored(path, base) if name is None else _from_hub(name, base)
     except OSError as error:
         raise CheckpointError(
             f"{error.filename or path}: cannot be read ({error.strerror}).\n"
@@ -51,81 +86,47 @@ def stored_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
 
 
-def _stored(path: Path) -> Checkpoint:
+def _stored(path: Path, base: Checkpoint | None) -> Checkpoint:
     if not path.exists():
         raise CheckpointError(
             f"{path}: no such file or folder.\n"
             "  Name a folder with safetensors files, or one .safetensors file."
         )
-    files = _files(path)
-    stamps = {file: stamp_of(file) for file in files}
-    folder = path if path.is_dir() else path.parent
-    config = _json(folder / "config.json")
-    headers: dict[str, TensorHeader] = {}
-    for file in files:
-        for header in read_headers(file):
-            if header.name in headers:
-                raise CheckpointError(
-                    f"{path}: tensor {header.name} is in {headers[header.name].file.name} and in"
-                    f" {file.name}.\n  Remove the stale file, or name the right one."
-                )
-            headers[header.name] = header
-    training = _training(folder / STEP_FILE)
-    return Checkpoint(path, dict(sorted(headers.items())), config, training, stamps)
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        if path.suffix == ".safetensors":
-            return [path]
-        raise CheckpointError(f"{path}: {_way_on([path])}")
-    if not path.is_dir():
+    if file := adapter_in(path):
+        return _adapted(path, file, base)
+    if not path.is_file() and not path.is_dir():
         raise CheckpointError(
             f"{path}: neither a file nor a folder but a pipe, socket or device.\n"
             "  Name a folder with safetensors files, or one .safetensors file."
         )
-    index = path / INDEX_FILE
-    if index.exists():
-        return _indexed(index)
-    files = sorted(path.glob("*.safetensors"))
-    if len(files) > 1 and any(file.name == "model.safetensors" for file in files):
-        files = [path / "model.safetensors"]
-    if files:
-        return files
-    present = sorted(child for child in path.iterdir() if not child.name.startswith("."))
-    if not present:
-        raise CheckpointError(f"{path}: the folder is empty; a checkpoint was expected there.")
-    raise CheckpointError(f"{path}: {_way_on(present)}")
+    folder = _part_of(path) if path.is_dir() else path.parent
+    source = _in_folder(folder) if path.is_dir() else _in_file(path)
+    config = _config(folder)
+    return _checkpoint(path, unstacked(source, config), config, folder)
 
 
-def _indexed(index: Path) -> list[Path]:
-    weight_map = _json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index}: holds no weight_map; download the index again.")
-    outside = [name for name in weight_map.values() if not _is_plain(name)]
-    if outside:
+def _from_hub(name: HubName, base: Checkpoint | None) -> Checkpoint:
+    try:
+        from hodograph.checkpoints.hub import fetch
+    except ImportError as error:
         raise CheckpointError(
-            f"{index}: names a shard {outside[0]!r}, which is no file name in this folder.\n"
-            "  Download the index again, from a source you trust."
-        )
-    files = [index.parent / name for name in sorted(set(weight_map.values()))]
-    missing = [file.name for file in files if not file.exists()]
-    if missing:
-        raise CheckpointError(
-            f"{index.parent}: {len(missing)} of {len(files)} shards named in {index.name} are"
-            f" missing: {', '.join(missing[:5])}.\n  Finish the download, or copy them there."
-        )
-    return files
+            f"{name}: reading from the hub needs the extra hub.\n  pip install 'hodograph[hub]'"
+        ) from error
+    pinned, folder, source = fetch(name)
+    if source is None:
+        return replace(_stored(folder, base), hub=pinned)
+    config = read_json(folder / "config.json")
+    return replace(_checkpoint(folder, unstacked(source, config), config, folder), hub=pinned)
 
 
-def _is_plain(name: object) -> bool:
-    """Whether a shard's name stays in its folder."""
-    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name
+def _checkpoint(path: Path, source: Source, config: dict[str, Any], folder: Path) -> Checkpoint:
+    stamps = {file: stamp_of(file) for file in source.files if file.exists()}
+    return Checkpoint(path, source, config, _training(folder / STEP_FILE), stamps)
 
 
 def _training(path: Path) -> dict[str, Any]:
     """What a checkpoint records of its training; numbers where numbers are meant."""
-    recorded = _json(path)
+    recorded = read_json(path)
     for key in ("step", "learning_rate_sum", "weight_decay_sum", "skipped_steps"):
         value = recorded.get(key, 0)
         kinds = int if key in ("step", "skipped_steps") else (int, float)
@@ -134,38 +135,47 @@ def _training(path: Path) -> dict[str, Any]:
     return recorded
 
 
-def _way_on(present: list[Path]) -> str:
-    suffixes = {child.suffix for child in present}
-    if ".gguf" in suffixes:
-        return (
-            "GGUF weights are quantised and cannot be compared entry by entry.\n"
-            "  Measure the safetensors they were made from, or dequantise them with transformers"
-            " (gguf_file=...) and save_pretrained."
+def _adapted(folder: Path, file: Path, base: Checkpoint | None) -> Checkpoint:
+    if base is None:
+        named = read_json(folder / CONFIG_FILE).get("base_model_name_or_path")
+        raise CheckpointError(
+            f"{folder}: a PEFT adapter, which is read against the model it changes ({named}).\n"
+            "  Name that model first: hodograph measure BASE ADAPTER"
         )
-    if suffixes & PICKLE_SUFFIXES:
-        return (
-            "only pickle files, which can run code when they are opened.\n"
-            "  Convert them once: load with transformers and save_pretrained"
-            " (safe_serialization=True), then measure that folder."
-        )
-    if any(child.name == "checkpoints" for child in present):
-        return (
-            "this is a run folder, not a checkpoint.\n"
-            "  Name the checkpoints in it: checkpoints/step_0 checkpoints/step_..."
-        )
-    if any(child.name == "adapter_config.json" for child in present):
-        return "this is a PEFT adapter.\n  Merge it into its base and save that first."
-    names = ", ".join(child.name for child in present[:5])
-    return f"not a checkpoint (found {names}).\n  Name a folder with safetensors files."
+    source = open_adapter(folder, file, base)
+    return _checkpoint(folder, source, base.config, folder)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return read_object(path)
-    except UnreadableError as error:
-        raise CheckpointError(f"{path}: {error}.\n  Copy or download it again.") from error
+def _part_of(folder: Path) -> Path:
+    """The folder itself, or the one part of a training step in it that is the model."""
+    parts = [folder / name for name in PARTS if (folder / name).is_dir()]
+    alone = not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin"))
+    return parts[0] if parts and alone else folder
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json beside the weights, where verl keeps it, or above a part of a step."""
+    places = [folder, folder / "huggingface", *([folder.parent] if folder.name in PARTS else [])]
+    found = [place / "config.json" for place in places if (place / "config.json").exists()]
+    return read_json(found[0]) if found else {}
+
+
+def _in_file(file: Path) -> Source:
+    if file.suffix == ".safetensors":
+        return open_safetensors(file, [file])
+    if file.suffix in SUFFIXES:
+        return open_state_dicts(file, [file])
+    raise CheckpointError(f"{file}: {way_on([file])}")
+
+
+def _in_folder(folder: Path) -> Source:
+    for found_in in FORMATS:
+        if (source := found_in(folder)) is not None:
+            return source
+    present = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    if not present:
+        raise CheckpointError(f"{folder}: the folder is empty; a checkpoint was expected there.")
+    raise CheckpointError(f"{folder}: {way_on(present)}")
 
 
 def quantisation_of(checkpoint: Checkpoint) -> str | None:

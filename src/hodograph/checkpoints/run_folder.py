@@ -24,24 +24,40 @@ class RunEnd:
     finished: bool = True
 
 
-def open_run_end(path: str | Path) -> RunEnd:
-    """Open the last checkpoint of a run folder, or the checkpoint that `path` is.
+def is_run_folder(path: str | Path) -> bool:
+    """Whether `path` is a folder with `checkpoints/` in it."""
+    return (Path(path) / "checkpoints").is_dir()
 
-    Args:
-        path: a folder with `checkpoints/step_...` in it, or what `open_checkpoint` reads.
+
+def run_checkpoints(path: str | Path) -> dict[int, Path]:
+    """The checkpoints of a run folder by their steps, ascending.
 
     Raises:
-        CheckpointError: as `open_checkpoint`, or a run folder without checkpoints.
+        CheckpointError: a run folder without a checkpoint after step 0.
     """
-    folder = Path(path) / "checkpoints"
-    if not folder.is_dir():
-        return RunEnd(open_checkpoint(path))
-    steps = {int(m[1]): child for child in folder.iterdir() if (m := STEP_NAME.search(child.name))}
+    found = (Path(path) / "checkpoints").iterdir()
+    steps = {int(m[1]): child for child in found if (m := STEP_NAME.search(child.name))}
     if not any(steps):
         raise CheckpointError(
             f"{path}: this run folder holds no checkpoint after step 0.\n"
             "  Finish the run (the same hodograph train command goes on), or name a checkpoint."
         )
-    start = open_checkpoint(steps[0]) if 0 in steps else None
+    return dict(sorted(steps.items()))
+
+
+def open_run_end(path: str | Path, base: Checkpoint | None = None) -> RunEnd:
+    """Open the last checkpoint of a run folder, or the checkpoint that `path` is.
+
+    Args:
+        path: a folder with `checkpoints/step_...` in it, or what `open_checkpoint` reads.
+        base: what an adapter changes; needed for adapters only.
+
+    Raises:
+        CheckpointError: as `open_checkpoint`, or a run folder without checkpoints.
+    """
+    if not is_run_folder(path):
+        return RunEnd(open_checkpoint(path, base))
+    steps = run_checkpoints(path)
+    start = open_checkpoint(steps[0], base) if 0 in steps else None
     finished = (Path(path) / "finished.json").exists()
-    return RunEnd(open_checkpoint(steps[max(steps)]), start, finished)
+    return RunEnd(open_checkpoint(steps[max(steps)], base), start, finished)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from hodograph.checkpoints.checkpoint import Checkpoint
-from hodograph.checkpoints.reference import MOST_STEP, open_checkpoint
+from hodograph.checkpoints.reference import MOST_STEP, PARTS, open_checkpoint
 from hodograph.errors import SettingsError
 
 STEP_NAME = re.compile(r"(?:checkpoint|global_step|step|iter)[-_]?([0-9]{1,15})$")
@@ -46,8 +46,8 @@ def open_trajectory(
     """
     if not tuned:
         raise SettingsError("measure needs a base and at least one tuned checkpoint.")
-    opened = tuple(open_checkpoint(path) for path in tuned)
     first = open_checkpoint(base)
+    opened = tuple(open_checkpoint(path, first) for path in tuned)
     base_step = step_of(first) or 0
     if steps is not None:
         if len(steps) != len(opened):
@@ -72,8 +72,12 @@ def step_of(checkpoint: Checkpoint) -> int | None:
     recorded = checkpoint.training.get("step")
     if isinstance(recorded, int):
         return recorded
+    if checkpoint.hub is not None:
+        match = STEP_NAME.search(checkpoint.hub.revision)
+        return int(match.group(1)) if match else None
     path = checkpoint.path.resolve()
-    match = STEP_NAME.search(path.name if path.is_dir() else path.parent.name)
+    folder = path if path.is_dir() else path.parent
+    match = STEP_NAME.search(folder.parent.name if folder.name in PARTS else folder.name)
     return int(match.group(1)) if match else None
 
 

@@ -15,18 +15,11 @@ app = cyclopts.App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # main says how to go on
 )
-for _command in (
-    "measure",
-    "train",
-    "study",
-    "report",
-    "columns",
-    "compare",
-    "place",
-    "diff",
-    "inspect",
-    "watch",
-):
+COMMANDS = (
+    "measure", "train", "study", "report", "columns", "compare", "place", "diff", "inspect",
+    "watch", "sweep", "adapt",
+)  # fmt: skip
+for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)
 
 

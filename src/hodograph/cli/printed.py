@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from hodograph.engine.plan import Plan
 from hodograph.measurement import Measurement
+from hodograph.report.series import doubt
 
 SHOWN_UNITS = 5
 
@@ -51,7 +53,8 @@ LEGEND = (
     "changes in W0's principal mask, in the lowest 30 % of |W0|. energy top 16:",
     "share of the update's energy in W0's top 16 right singular vectors. Nulls:",
     "the permuted update for sparsity and overlaps, a random walk for kappa, an",
-    "isotropic update else.",
+    "isotropic update else. caution, poor: in so many matrices the update is near",
+    "the rounding noise of its storage.",
 )
 
 
@@ -64,7 +67,8 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
     first_step, last_step = checkpoints[0]["step"], checkpoints[-1]["step"]
     first = {c["storage"]: c for c in checkpoints if c["step"] == first_step != last_step}
     for end in (c for c in checkpoints if c["step"] == last_step):
-        console.print(_table(first.get(end["storage"]), end, summary["scope"]))
+        rows = measurement.matrices[measurement.matrices["storage"] == end["storage"]]
+        console.print(_table(first.get(end["storage"]), end, summary["scope"], rows))
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
@@ -74,6 +78,7 @@ def print_measurement(console: Console, measurement: Measurement, page: Path) ->
             console.print(f"lock, {storage}: {lock_line(entry)}", highlight=False, soft_wrap=True)
     if summary["skipped"]:
         console.print(f"{len(summary['skipped'])} tensors were skipped; the report says why.")
+    _print_renamed(console, summary["renamed"])
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
 
 
@@ -97,6 +102,17 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {unit.name}: {shapes}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
+    _print_renamed(console, plan.renamed)
+
+
+def _print_renamed(console: Console, lines: list[str]) -> None:
+    """The map of names, where the checkpoints do not call their parameters alike."""
+    if lines:
+        console.print("names that differ:")
+    for line in lines[:SHOWN_UNITS]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > SHOWN_UNITS:
+        console.print(f"  and {len(lines) - SHOWN_UNITS} more")
 
 
 def _memory(plan: Plan) -> str:
@@ -127,7 +143,9 @@ def inputs_line(inputs: dict[str, Any]) -> str:
     )
 
 
-def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Table:
+def _table(
+    start: dict[str, Any] | None, end: dict[str, Any], scope: str, rows: pd.DataFrame
+) -> Table:
     title = f"step {end['step']}, {end['matrices']} matrices ({scope}), {end['storage']}"
     table = Table(title=title, box=None, pad_edge=False, title_justify="left")
     table.add_column("")
@@ -139,9 +157,10 @@ def _table(start: dict[str, Any] | None, end: dict[str, Any], scope: str) -> Tab
             null = source["metrics"][line.null] if line.null else {}
             interval = [number(entry.get(side), line) for side in ("low", "high")]
             shown = " to ".join(interval) if all(interval) else ""
-            table.add_row(
-                line.label, number(value_of(entry), line), number(value_of(null), line), shown
-            )
+            flag = doubt(rows[rows["step"] == source["step"]], line.metric)
+            value = number(value_of(entry), line) + (f" ({flag})" if flag else "")
+            cells = (line.label, value, number(value_of(null), line), shown)
+            table.add_row(*cells, style="dim" if flag else None)
     return table
 
 

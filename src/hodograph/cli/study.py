@@ -7,11 +7,13 @@ from rich.progress import Progress, TaskID
 
 from hodograph.atomic import sweep
 from hodograph.cli.comparison import print_study
+from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
 from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
+from hodograph.report.study import study_orderings
 from hodograph.studies.plan import plan
 from hodograph.studies.record import write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
@@ -48,6 +50,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
+    print_orderings(Terminal(), study_orderings(out))
     Terminal().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")

@@ -8,6 +8,7 @@ from rich.progress import Progress
 
 from hodograph.cli.terminal import Terminal
 from hodograph.cli.training_plan import print_training_plan
+from hodograph.cli.watched import estimates
 from hodograph.errors import SettingsError
 from hodograph.recipes import load_recipe
 
@@ -82,5 +83,5 @@ def _sentence(result: dict[str, float]) -> str:
     return (
         f"step {result['step']}: accuracy {result['accuracy']:.3f} ± {result['standard_error']:.3f}"
         f" at temperature {result['temperature']:g}, greedy {result['greedy_accuracy']:.3f},"
-        f" on {result['prompts']} prompts"
+        f" on {result['prompts']} prompts{estimates(result)}"
     )

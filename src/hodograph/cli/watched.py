@@ -61,6 +61,14 @@ def sparkline(points: Sequence[tuple[int, float]], last: int, width: int = WIDTH
     return "".join(BARS[heights[i]] if i in heights else " " for i in range(max(means) + 1))
 
 
+def estimates(entry: dict[str, float]) -> str:
+    """avg@k and pass@k of an evaluation, with their standard errors; empty where it has none."""
+    names = [name for name in entry if f"{name}_standard_error" in entry]
+    return "".join(
+        f", {name} {entry[name]:.3f} ± {entry[f'{name}_standard_error']:.3f}" for name in names
+    )
+
+
 def duration(seconds: float | None) -> str:
     """Hours, minutes and seconds; a dash where unknown."""
     if seconds is None:
@@ -117,7 +125,4 @@ def _state(run: RunView) -> str:
 
 def _evaluated(entry: dict[str, float]) -> str:
     text = f"step {entry['step']}: accuracy {entry['accuracy']:.3f} ± {entry['standard_error']:.3f}"
-    text += f", greedy {entry['greedy_accuracy']:.3f}"
-    for name in (name for name in entry if f"{name}_standard_error" in entry):
-        text += f", {name} {entry[name]:.3f} ± {entry[f'{name}_standard_error']:.3f}"
-    return text
+    return f"{text}, greedy {entry['greedy_accuracy']:.3f}{estimates(entry)}"

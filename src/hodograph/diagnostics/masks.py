@@ -61,8 +61,8 @@ def masks_of(base_MN: Float[Tensor, "M N"], base: Factors, rank: int) -> Masks:
         base: its factors, with at least `rank` vectors.
         rank: r of the part of W0 that the principal masks are cut from.
     """
-    low_E = (bits_of(base_MN) & 0x7FFF).astype(np.int32)
-    principal_E = _largest_first(_part_keys(base, rank))
+    low_E = low_keys(base_MN)
+    principal_E = principal_keys(base, rank)
     principal_grade_E, principal = graded(principal_E)
     low_grade_E, low = graded(low_E)
     weights = {}
@@ -70,6 +70,16 @@ def masks_of(base_MN: Float[Tensor, "M N"], base: Factors, rank: int) -> Masks:
         weights[f"principal_{alpha}"] = np.repeat(principal[index], GRADES)
         weights[f"low_{alpha}"] = np.tile(low[index], GRADES)
     return Masks(principal_grade_E * np.uint8(GRADES) + low_grade_E, weights)
+
+
+def low_keys(base_MN: Float[Tensor, "M N"]) -> Keys:
+    """Keys whose smallest are the smallest of |W0| in bfloat16."""
+    return (bits_of(base_MN) & 0x7FFF).astype(np.int32)
+
+
+def principal_keys(base: Factors, rank: int) -> Keys:
+    """Keys whose smallest are the largest entries of |rank-r part of W0|."""
+    return _largest_first(_part_keys(base, rank))
 
 
 def graded(key_E: Keys) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:

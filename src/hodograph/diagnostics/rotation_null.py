@@ -25,6 +25,7 @@ from hodograph.linalg.factors import Factors
 from hodograph.linalg.gram import singular_values
 
 DRAWS = 2
+NO_GAP = "the gap at k is not above the error of the spectrum, or k is 0"
 LARGEST_MEAN = 30.0  # degrees; beyond, subspaces are so mixed that the first order fails
 
 
@@ -43,10 +44,27 @@ class IsotropicTurn:
     def means(self, scale: float) -> dict[str, Any]:
         """Mean angles in degrees for entries of that standard deviation; None above 30."""
         sides = {"left": self.left_TK, "right": self.right_TK}
-        return {
+        columns: dict[str, Any] = {
             f"angle_{side}_mean_null": _mean_angle(tangents_TK * scale)
             for side, tangents_TK in sides.items()
         }
+        beyond = [side for side in sides if columns[f"angle_{side}_mean_null"] is None]
+        if beyond:
+            columns["angle_null_reason"] = (
+                f"an isotropic update turns it by more than {LARGEST_MEAN:g} degrees"
+                f" ({' and '.join(beyond)})"
+            )
+        return columns
+
+
+def isotropic_means(turn: IsotropicTurn | None, scale: float) -> dict[str, Any]:
+    """Null of the mean angles, or the reason why there is none.
+
+    Args:
+        turn: of this matrix.
+        scale: standard deviation of the update's entries.
+    """
+    return {"angle_null_reason": NO_GAP} if turn is None else turn.means(scale)
 
 
 def isotropic_turn(base: Factors, rows: int, cols: int, k: int, seed: int) -> IsotropicTurn | None:

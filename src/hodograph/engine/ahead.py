@@ -9,13 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
+from hodograph.checkpoints import Product
 from hodograph.diagnostics.inputs import InputNull, captured_by_inputs
 from hodograph.diagnostics.lock import capture, counts, rounding_energy
 from hodograph.diagnostics.path import TopVectors, shared_size, similarity_with_chance
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import subspace_error
-from hodograph.linalg.factor import factor
-from hodograph.matrices.update import Update
+from hodograph.linalg.factor import factor_change
+from hodograph.matrices.update import Update, product_between
 
 Row = dict[str, Any]
 
@@ -29,54 +30,61 @@ class Ahead:
 
     Attributes:
         settings: of the measurement.
-        end_MN: W_T in float32, as the path's storage shows it.
-        storage: of the path.
+        end: the update to W_T, as the path's storage shows it.
         inputs: what the layers' inputs say, where they are known.
     """
 
     settings: Settings
-    end_MN: Tensor
-    storage: str
+    end: Update
     inputs: InputNull | None = None
     _update: TopVectors | None = None
     _step: TopVectors | None = None
     _rest: TopVectors | None = None
     _started: bool = False
 
-    def add(self, update: Update, top: TopVectors | None, step_MN: Tensor) -> tuple[Row, Row]:
+    def add(
+        self, update: Update, top: TopVectors | None, step_MN: Tensor, before: Update | None
+    ) -> tuple[Row, Row]:
         """Look ahead from the next checkpoint, and at it from the one before.
 
         Args:
             update: of this checkpoint.
             top: leading vectors of the update, None where it is zero.
             step_MN: W_t - W_{t-1}.
+            before: the update of the checkpoint before, None at the first.
 
         Returns:
             Columns to add to the row of the checkpoint before, and of this one.
         """
-        rest_MN = (self.end_MN - update.tuned_MN).double()
-        rest = self._top(rest_MN)
-        step = self._step_top(top, rest, step_MN)
+        rest_MN = (self.end.tuned_MN - update.tuned_MN).double()
+        rest = self._top(rest_MN, product_between(self.end, update))
+        step_product = None if before is None else product_between(update, before)
+        step = self._step_top(top, rest, step_MN, step_product)
         adjacent = similarity_with_chance(self._step, step, self.settings.similarity_k)
-        before = _named("sim16_adjacent", adjacent) | self._captured(update, rest_MN, rest)
+        earlier = _named("sim16_adjacent", adjacent) | self._captured(update, rest_MN, rest)
         disjoint = similarity_with_chance(top, rest, self.settings.similarity_k)
         here = _named("sim16_disjoint", disjoint) | self._certified(step, rest)
         self._update, self._step, self._rest, self._started = top, step, rest, True
-        return before, here
+        return earlier, here
 
     def _step_top(
-        self, top: TopVectors | None, rest: TopVectors | None, step_MN: Tensor
+        self,
+        top: TopVectors | None,
+        rest: TopVectors | None,
+        step_MN: Tensor,
+        product: Product | None,
     ) -> TopVectors | None:
         if not self._started:
             return top  # the first step is the first update
         if rest is None:
             return self._rest  # the step that reaches W_T was all that was left
-        return self._top(step_MN)
+        return self._top(step_MN, product)
 
-    def _top(self, matrix_MN: Tensor) -> TopVectors | None:
+    def _top(self, matrix_MN: Tensor, product: Product | None) -> TopVectors | None:
         if not bool(matrix_MN.any()):
             return None
-        found = factor(matrix_MN, self.settings.similarity_k, exact=self.settings.exact)
+        wanted = self.settings.similarity_k
+        found = factor_change(matrix_MN, product, wanted, exact=self.settings.exact)
         return TopVectors(found, found.numerical_rank)
 
     def _captured(self, update: Update, rest_MN: Tensor, rest: TopVectors | None) -> Row:
@@ -86,7 +94,7 @@ class Ahead:
             return {}
         sigma_R = rest.factors.sigma_R
         energy = float(sigma_R.square().sum())
-        whole = float((self.end_MN - update.base_MN).double().square().sum())
+        whole = float((self.end.tuned_MN - update.base_MN).double().square().sum())
         basis = early.factors.leading(shared_size(early, early, k))
         noise = self._end_noise + rounding_energy(update.tuned_MN, update.storage)
         columns: Row = {
@@ -102,7 +110,7 @@ class Ahead:
 
     @cached_property
     def _end_noise(self) -> float:
-        return rounding_energy(self.end_MN, self.storage)
+        return rounding_energy(self.end.tuned_MN, self.end.storage)
 
     def _certified(self, *tops: TopVectors | None) -> Row:
         """Bound on the error of the subspaces that were factored for what lies ahead."""

@@ -6,10 +6,12 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.queues import SimpleQueue
 from typing import Protocol
 
+import torch
+
 from hodograph.engine.devices import use_cuda_device
 from hodograph.engine.matrix import Row
 from hodograph.engine.plan import largest_first
-from hodograph.errors import StorageError
+from hodograph.errors import SettingsError, StorageError
 from hodograph.matrices.pairing import Parameter
 from hodograph.processes import SPAWN, one_thread, worker_pool
 
@@ -53,6 +55,7 @@ def run(
         device: as in `Settings`; with "cuda" every process takes a CUDA device of its own.
 
     Raises:
+        SettingsError: a CUDA device has too little memory.
         StorageError: a worker process was killed; what was finished is kept.
     """
     total, done = sum(unit.entries for unit in parameters), 0
@@ -79,7 +82,7 @@ def _kept(unit: Parameter, parts: Parts, accepts: Accepts) -> list[Row]:
 def _serial(units: list[Parameter], work: Work, workers: int, device: str) -> Measured:
     with one_thread():
         for unit in units:
-            yield unit, work(unit)
+            yield unit, _measured(work, unit)
 
 
 def _in_processes(units: list[Parameter], work: Work, workers: int, device: str) -> Measured:
@@ -115,4 +118,15 @@ def _prepare(work: Work, shares: "SimpleQueue[int | None]") -> None:
 def _work_prepared(unit: Parameter) -> list[Row]:
     if _prepared is None:
         raise RuntimeError("this worker was not prepared")
-    return _prepared(unit)
+    return _measured(_prepared, unit)
+
+
+def _measured(work: Work, unit: Parameter) -> list[Row]:
+    try:
+        return work(unit)
+    except torch.OutOfMemoryError as error:
+        raise SettingsError(
+            f"{unit.name}: the CUDA device has too little free memory for it.\n"
+            "  --plan says what a unit needs. Go on with --device cpu; it starts anew, since its"
+            " numbers differ in their last digits."
+        ) from error

@@ -15,7 +15,11 @@ from hodograph.diagnostics.inputs import InputNull, beside_inputs
 from hodograph.diagnostics.lock import lock_step
 from hodograph.diagnostics.path import TopVectors, shared_size, similarity_to_end
 from hodograph.diagnostics.rotation import ill_defined, principal_size, rotation
-from hodograph.diagnostics.rotation_null import IsotropicTurn, isotropic_turn
+from hodograph.diagnostics.rotation_null import (
+    IsotropicTurn,
+    isotropic_means,
+    isotropic_turn,
+)
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
@@ -23,7 +27,7 @@ from hodograph.engine.ahead import Ahead
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import shift_error, subspace_error
 from hodograph.linalg.compared import compared
-from hodograph.linalg.factor import factor
+from hodograph.linalg.factor import factor_change
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.update import Update
 
@@ -49,7 +53,7 @@ class MatrixPath:
     inputs: InputNull | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
-    _previous_MN: Tensor | None = None
+    _previous: Update | None = None
     _step_MN: Tensor | None = None
     _length: float = 0.0
 
@@ -70,12 +74,13 @@ class MatrixPath:
                 flags.append("ill_defined")
             row |= columns
         if self.ahead is not None and self._step_MN is not None:
-            before, here = self.ahead.add(update, top, self._step_MN)
+            before, here = self.ahead.add(update, top, self._step_MN, self._previous)
             if self._rows:
                 self._rows[-1] |= before
             row |= here
         self._rows.append(row)
         self._tops.append(top)
+        self._previous = update
 
     def rows(self) -> list[Row]:
         """Every row, with the similarity of each update to the last one, and t*."""
@@ -91,13 +96,15 @@ class MatrixPath:
         rows, cols = update.base_MN.shape
         k = principal_size(rows, cols, self.settings.angle_k)
         base, tuned = self._compared(update, base, max(k, 1))
-        change = factor(update.difference_MN, self.settings.similarity_k, exact=self.settings.exact)
+        wanted = self.settings.similarity_k
+        change = factor_change(
+            update.difference_MN, update.product, wanted, exact=self.settings.exact
+        )
         top = TopVectors(change, change.numerical_rank)
         columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
         columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
         columns |= rotation(base, tuned, k)
-        if self._turn is not None:
-            columns |= self._turn.means(update.norm / (rows * cols) ** 0.5)
+        columns |= isotropic_means(self._turn, update.norm / (rows * cols) ** 0.5)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
         columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
         if base.sigma_R[0] > 0:
@@ -129,10 +136,10 @@ class MatrixPath:
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
-        if self._previous_MN is None:
+        if self._previous is None:
             step_MN, step_norm = update.difference_MN, update.norm
         else:
-            step_MN = (update.tuned_MN - self._previous_MN).double()
+            step_MN = (update.tuned_MN - self._previous.tuned_MN).double()
             step_norm = float(torch.linalg.vector_norm(step_MN))
         self._length += step_norm
         columns: Row = {"path_length": self._length}
@@ -142,7 +149,7 @@ class MatrixPath:
             norms = step_norm * float(torch.linalg.vector_norm(self._step_MN))
             if norms > 0:
                 columns["step_cosine"] = float((step_MN * self._step_MN).sum()) / norms
-        self._previous_MN, self._step_MN = update.tuned_MN, step_MN
+        self._step_MN = step_MN
         return columns
 
 

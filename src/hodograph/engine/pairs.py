@@ -18,7 +18,7 @@ from hodograph.engine.settings import PairSettings
 from hodograph.engine.worker import identity, refuse_nonfinite
 from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.compared import compared
-from hodograph.linalg.factor import factor
+from hodograph.linalg.factor import factor, factor_change
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
@@ -53,7 +53,9 @@ def _compare_block(
         finite_MN = finite_MN & torch.isfinite(tuned_MN)
         if not bool(finite_MN.all()):
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
-        updates.append(stored_update(base_MN, tuned_MN))
+        product = checkpoint.product(name)
+        part = None if product is None else block.of_product(product)
+        updates.append(stored_update(base_MN, tuned_MN, part))
     row = identity(parameter, block) | {"storage": _widest(updates), "flags": []}
     row["nonfinite"] = int((~finite_MN).sum())
     if row["nonfinite"]:
@@ -81,7 +83,8 @@ def _spectra(updates: list[Update], settings: PairSettings, flags: list[str]) ->
             continue
         wanted = max(k, INTRUDER_TOP)
         base, tuned = compared(base, base_MN, update.tuned_MN, wanted, exact=settings.exact)
-        change = factor(update.difference_MN, settings.similarity_k, exact=settings.exact)
+        size = settings.similarity_k
+        change = factor_change(update.difference_MN, update.product, size, exact=settings.exact)
         columns |= _run(update, base, tuned, k, run)
         columns[f"stable_rank_{run}"] = stable_rank(change.sigma_R)
         tops.append(TopVectors(change, change.numerical_rank))

@@ -15,6 +15,7 @@ from hodograph.diagnostics.visibility import visibility
 from hodograph.engine.settings import Settings
 from hodograph.linalg.factor import factor
 from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.renaming import renamed
 from hodograph.matrices.unfuse import Block
 
 DOUBLE = 8
@@ -34,6 +35,7 @@ class Plan:
         memory: estimated memory of one worker at its largest unit, in bytes: anonymous memory,
             or memory of its CUDA device.
         workers: worker processes the estimate is for.
+        renamed: the map of names, where a checkpoint has others than the base.
         device: where matrices are factored, as in `Settings`.
     """
 
@@ -43,6 +45,7 @@ class Plan:
     seconds: float
     memory: int
     workers: int
+    renamed: list[str]
     device: str
 
 
@@ -74,6 +77,7 @@ def plan(
         seconds=_longest(costs, workers),
         memory=max(_memory(block, settings) for unit in units for block in unit.blocks),
         workers=workers,
+        renamed=renamed(parameters, trajectory),
         device=settings.device,
     )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hodograph.checkpoints import Checkpoint, Trajectory
+from hodograph.checkpoints import Checkpoint, Product, Trajectory
 from hodograph.diagnostics.inputs import InputNull
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import Masks, masks_of
@@ -102,7 +102,7 @@ def _measure_block(
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
         seen = identity(parameter, block) | {"step": trajectory.steps[index]}
         seen |= visibility(base_MN, tuned_MN)
-        stored = stored_update(base_MN, tuned_MN)
+        stored = stored_update(base_MN, tuned_MN, _product(parameter, block, trajectory, index))
         if seen["nonfinite"]:
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
             rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
@@ -115,7 +115,7 @@ def _measure_block(
                 path = MatrixPath(
                     settings,
                     _factors_as(update, base_MN, factors, settings),
-                    _seed(identity(parameter, block) | {"step": 0}, settings.seed),
+                    seed_of(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
                     inputs,
                 )
@@ -138,11 +138,18 @@ def _ends(
     end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
     if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
-    updates = _storages(stored_update(base_MN, end_MN), settings)
-    return {
-        one.storage: Ahead(settings, one.tuned_MN.to(settings.device), one.storage, inputs)
-        for one in updates
-    }
+    product = _product(parameter, block, trajectory, len(trajectory.tuned) - 1)
+    updates = _storages(stored_update(base_MN, end_MN, product), settings)
+    device = torch.device(settings.device)
+    return {one.storage: Ahead(settings, one.on(device), inputs) for one in updates}
+
+
+def _product(
+    parameter: Parameter, block: Block, trajectory: Trajectory, index: int
+) -> Product | None:
+    """The factors of a checkpoint's update of this matrix, where it is an adapter's."""
+    product = trajectory.tuned[index].product(parameter.tuned_names[index])
+    return None if product is None else block.of_product(product)
 
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
@@ -172,7 +179,7 @@ def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Mask
 
 
 def _landed(stored: Update, masks: Masks, seen: Row, settings: Settings) -> Row:
-    permutations = Permutations(settings.permutations, _seed(seen, settings.seed))
+    permutations = Permutations(settings.permutations, seed_of(seen, settings.seed))
     reason = null_reason(stored)
     return landing(stored, masks) | permutation_null(stored, masks, permutations, reason)
 
@@ -195,7 +202,7 @@ def identity(parameter: Parameter, block: Block) -> Row:
     }
 
 
-def _seed(seen: Row, seed: int) -> int:
+def seed_of(seen: Row, seed: int) -> int:
     """A seed of its own for every matrix and checkpoint, the same in any order of work."""
     name = f"{seed}\0{seen['parameter']}\0{seen['module']}\0{seen['step']}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])

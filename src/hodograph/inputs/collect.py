@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NO_MODULE = "transformers' model has no module for it alone (stacked experts, an output head)"
-NOT_CALLED = "its module was not called with these texts"
+NOT_CALLED = "its module was given no inputs: an embedding, or an expert no token went to"
 NOT_FINITE = "its inputs are not finite"
 ZERO = "its inputs are zero"
 
@@ -156,6 +156,11 @@ class _Pass:
         self._batches = list(sequences.batches())
         self.sites = find_sites(model, sorted(set(self.modules.values())), self._batches[0])
 
+    def holds(self, site: Site, unit: Parameter) -> bool:
+        """Whether the parameter's matrices are multiplied with the inputs at a site."""
+        here = self.modules.get(unit.name) in site.modules
+        return here and all(block.cols == site.size for block in unit.blocks)
+
     def moments(self, missing: Callable[[Site], bool]) -> Iterator[tuple[Site, Tensor]]:
         """The second moment of each site that is missing, as many at a time as fit into memory."""
         groups = passes([site for site in self.sites if missing(site)])
@@ -183,23 +188,21 @@ def _keep_ends(run: _Pass, kept: KeptInputs, wanted: Wanted) -> None:
 
 def _keep_nulls(run: _Pass, kept: KeptInputs, wanted: Wanted) -> dict[str, str]:
     """What the inputs say of every matrix; returned are the parameters without, and why."""
-    called = {module for site in run.sites for module in site.modules}
+    at = {site: [unit for unit in run.parameters if run.holds(site, unit)] for site in run.sites}
+    found = {unit.name for units in at.values() for unit in units}
     without = {
-        unit.name: NO_MODULE if unit.name not in run.modules else NOT_CALLED
+        unit.name: NOT_CALLED if unit.name in run.modules else NO_MODULE
         for unit in run.parameters
-        if run.modules.get(unit.name) not in called
+        if unit.name not in found
     }
 
-    def at(site: Site) -> list[Parameter]:
-        return [unit for unit in run.parameters if run.modules.get(unit.name) in site.modules]
-
     def missing(site: Site) -> bool:
-        return not all(kept.has(unit.name, block) for unit in at(site) for block in _names(unit))
+        return not all(kept.has(unit.name, b.module) for unit in at[site] for b in unit.blocks)
 
     for site, moment_NN in run.moments(missing):
-        reason = _keep_site(site, at(site), moment_NN, kept, wanted)
+        reason = _keep_site(site, at[site], moment_NN, kept, wanted)
         if reason is not None:
-            without |= {unit.name: reason for unit in at(site)}
+            without |= {unit.name: reason for unit in at[site]}
     return without
 
 
@@ -232,10 +235,6 @@ def _with_drift(null: InputNull, end_NK: Tensor | None) -> InputNull:
     size = min(null.size, end_NK.shape[1])
     alike = similarity(null.u_NK[:, :size], end_NK[:, :size])
     return replace(null, drift=max(0.0, 1 - alike))
-
-
-def _names(unit: Parameter) -> list[str]:
-    return [block.module for block in unit.blocks]
 
 
 def _seed(seed: int, module: str, rows: int) -> int:

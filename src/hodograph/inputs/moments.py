@@ -89,7 +89,7 @@ def second_moments(
 
     def add(name: str, inputs: Tensor) -> None:
         rows_TN = inputs.reshape(-1, inputs.shape[-1]).double()
-        sums[of_module[name]].addmm_(rows_TN.T, rows_TN)
+        sums[of_module[name]] += (rows_TN.T @ rows_TN).cpu()  # multiplied where the model runs
 
     with _listening(body, list(of_module), add):
         for ids in batches:
@@ -106,8 +106,9 @@ def _listening(
 
     def hook(name: str) -> Callable[..., None]:
         def listen(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-            if arguments and isinstance(arguments[0], Tensor):
-                heard(name, arguments[0])
+            given = arguments[0] if arguments else None
+            if isinstance(given, Tensor) and given.is_floating_point():  # not an embedding's ids
+                heard(name, given)
 
         return listen
 

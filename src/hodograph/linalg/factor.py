@@ -6,6 +6,7 @@ from torch import Tensor
 from hodograph.linalg.certificates import reference_would_help
 from hodograph.linalg.factors import Factors
 from hodograph.linalg.gram import by_gram
+from hodograph.linalg.low_rank import factor_product
 from hodograph.linalg.reference import by_svd
 
 
@@ -23,3 +24,23 @@ def factor(matrix_MN: Float[Tensor, "M N"], vectors: int, *, exact: bool = False
     if found is None or reference_would_help(found, wanted):
         return by_svd(matrix_MN, vectors)
     return found
+
+
+def factor_change(
+    matrix_MN: Float[Tensor, "M N"],
+    product: tuple[Tensor, Tensor] | None,
+    vectors: int,
+    *,
+    exact: bool = False,
+) -> Factors:
+    """Factor a change: through its thin factors where they are known, as a matrix else.
+
+    Args:
+        matrix_MN: the change, finite.
+        product: (left, right) with left @ right the change, or None.
+        vectors: as in `factor`.
+        exact: as in `factor`; thin factors are exact without it.
+    """
+    if product is None:
+        return factor(matrix_MN, vectors, exact=exact)
+    return factor_product(*product, vectors)

@@ -71,11 +71,11 @@ def by_gram(
 
 
 def singular_values(
-    matrix_MN: Float[Tensor, "M N"], way: Way | None = None
+    matrix_MN: Float[Tensor, "M N"],
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]] | None:
     """All singular values, descending, with a bound on the error of each; None as in `by_gram`."""
-    way, short_RL = way or way_for(matrix_MN.device), _short(matrix_MN)
-    found = way.eigen(short_RL, 0) if len(short_RL) > 1 else None
+    short_RL = _short(matrix_MN)
+    found = way_for(matrix_MN.device).eigen(short_RL, 0) if len(short_RL) > 1 else None
     return None if found is None else found.sigma()
 
 

@@ -33,7 +33,7 @@ def tridiagonal_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
     gram = _syrk(1.0, short_RL.numpy().T, trans=1, lower=1)
     work = int(_sytrd_lwork(size, lower=1)[0])
     reflectors, diagonal, off, tau, failed = _sytrd(gram, lower=1, lwork=work, overwrite_a=1)
-    solve = _many if k * MANY > size else _few
+    solve = many_vectors if k * MANY > size else few_vectors
     found = None if failed else solve(diagonal, off, k)
     if found is None:
         return None
@@ -44,7 +44,7 @@ def tridiagonal_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
     return Eigen(lambda_R, error.expand(size), near_RK)
 
 
-def _few(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
+def few_vectors(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
     """All eigenvalues and k vectors of a tridiagonal matrix, ascending."""
     size = len(diagonal)
     lambda_R, failed = _sterf(diagonal, off)
@@ -55,7 +55,7 @@ def _few(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
     return None if failed or found != k else (lambda_R, z_RK[:, :k])
 
 
-def _many(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
+def many_vectors(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | None:
     """The same, by way of all vectors."""
     lambda_R, z_RR, failed = _stevd(diagonal, off)
     return None if failed else (lambda_R, z_RR[:, len(diagonal) - k :])

@@ -8,13 +8,19 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Fusion = Literal["none", "thirds", "qkv", "gate_up"]
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+from hodograph.checkpoints.names import unwrapped
+
+Fusion = Literal["none", "thirds", "heads", "qkv", "gate_up"]
+LATENT = ("q_a_proj", "q_b_proj", "kv_a_proj", "kv_b_proj")  # DeepSeek's latent attention
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", *LATENT)
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
-WRAPPERS = (
-    "module.", "_orig_mod.", "base_model.model.", "language_model.", "model.", "transformer.",
-    "bert.",
-)  # fmt: skip
+RENAMED = (  # by transformers in version 5: Mixtral's experts, GPT-NeoX's head
+    (re.compile(r"^embed_out\.weight$"), "lm_head.weight"),
+    (re.compile(r"\.block_sparse_moe\."), ".mlp."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w1\."), r"\1.gate_proj."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w2\."), r"\1.down_proj."),
+    (re.compile(r"(\.mlp\.experts\.\d+)\.w3\."), r"\1.up_proj."),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,23 @@ _PROJECTIONS = {name: name for name in LINEAR}
 _LAYER = r"(?:layers|layer|h|blocks)\.(?P<layer>[0-9]{1,6})\."
 _RULES = (
     _rule(_LAYER + r"(?:self_attn|attention)\.(?P<key>[qkvo]_proj)", _PROJECTIONS),
+    _rule(
+        _LAYER + r"self_attn\.(?P<key>q_a_proj|q_b_proj|kv_a_proj_with_mqa|kv_b_proj)",
+        {name: name for name in LATENT} | {"kv_a_proj_with_mqa": "kv_a_proj"},
+    ),
+    _rule(
+        _LAYER + r"attention\.(?P<key>query_key_value)",
+        {"query_key_value": "query_key_value"},
+        "heads",
+    ),
+    _rule(
+        _LAYER + r"(?P<key>attention\.dense|mlp\.dense_h_to_4h|mlp\.dense_4h_to_h)",
+        {
+            "attention.dense": "o_proj",
+            "mlp.dense_h_to_4h": "up_proj",
+            "mlp.dense_4h_to_h": "down_proj",
+        },
+    ),
     _rule(_LAYER + r"self_attn\.(?P<key>qkv_proj)", {"qkv_proj": "qkv_proj"}, "qkv"),
     _rule(_LAYER + r"mlp\.(?P<key>gate_up_proj)", {"gate_up_proj": "gate_up_proj"}, "gate_up"),
     _rule(
@@ -86,20 +109,32 @@ _RULES = (
         },
     ),
 )
+_TOWER = re.compile(r"(?:^|\.)(?:vision_tower|vision_model|visual|audio_tower|audio_model)\.")
 _ROUTER = re.compile(_LAYER + r"(?:mlp|block_sparse_moe)\.(?:gate|router)\.weight")
 _ANY_LAYER = re.compile(r"(?:^|\.)" + _LAYER)
 
 
-def unwrapped(name: str) -> str:
-    """The name without the prefixes that trainers, compilers and adapters put before it."""
-    while prefix := next((p for p in WRAPPERS if name.startswith(p)), None):
-        name = name.removeprefix(prefix)
+def canonical(name: str) -> str:
+    """The one name of a parameter: unwrapped, and as transformers names it today."""
+    name = unwrapped(name).replace(".base_layer.", ".")
+    for old, new in RENAMED:
+        name = old.sub(new, name)
     return name
 
 
+def in_tower(name: str) -> bool:
+    """Whether a tensor belongs to the vision or audio encoder of a multimodal model."""
+    return bool(_TOWER.search(name))
+
+
 def role_of(name: str) -> Role:
-    """Where the tensor of this stored name sits; module is its own last name where unknown."""
+    """Where the tensor of this stored name sits; module is its own last name where unknown.
+
+    Tensors of a vision or audio tower are in no layer of the language model.
+    """
     name = unwrapped(name)
+    if in_tower(name):
+        return Role(None, name.removesuffix(".weight"))
     for rule in _RULES:
         if match := rule.pattern.search(name):
             groups = match.groupdict()

@@ -6,7 +6,8 @@ from typing import Literal
 
 from hodograph.checkpoints import Checkpoint, TensorHeader, Trajectory
 from hodograph.errors import PairingError
-from hodograph.matrices.naming import ATTENTION, LINEAR, Role, role_of, unwrapped
+from hodograph.matrices.naming import ATTENTION, LINEAR, Role, canonical, in_tower, role_of
+from hodograph.matrices.ties import tied, ties_of
 from hodograph.matrices.unfuse import Block, blocks_of
 
 Scope = Literal["linear", "attention", "all"]
@@ -45,7 +46,7 @@ class Skipped:
 def pair(
     trajectory: Trajectory, scope: Scope, unpaired: Unpaired
 ) -> tuple[list[Parameter], list[Skipped]]:
-    """Match the parameters of every checkpoint by name, wrapper prefixes removed.
+    """Match the parameters of every checkpoint by canonical name, wrapper prefixes removed.
 
     Raises:
         PairingError: missing or extra tensors (unless unpaired is "skip"), other shapes, or
@@ -53,8 +54,9 @@ def pair(
     """
     names = by_canonical(trajectory.base)
     tuned_names = [by_canonical(checkpoint) for checkpoint in trajectory.tuned]
+    tied_heads = _tied_heads(trajectory, [names, *tuned_names], scope)
     shared = set(names).intersection(*tuned_names)
-    skipped = _unshared(trajectory, names, tuned_names, shared, unpaired)
+    skipped = tied_heads + _unshared(trajectory, names, tuned_names, shared, unpaired)
     parameters = []
     for key in sorted(shared):
         others = tuple(checkpoint[key] for checkpoint in tuned_names)
@@ -93,12 +95,12 @@ def listed(names: list[str], most: int = 4) -> str:
 
 
 def by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
-    """Stored names by the name without wrapper prefixes.
+    """Stored names by their canonical names.
 
     Raises:
         PairingError: two stored names become one.
     """
-    keys = {name: unwrapped(name) for name in checkpoint.headers}
+    keys = {name: canonical(name) for name in checkpoint.headers}
     twice = [key for key, count in Counter(keys.values()).items() if count > 1]
     if twice:
         raise PairingError(
@@ -106,6 +108,26 @@ def by_canonical(checkpoint: Checkpoint) -> dict[str, str]:
             f" {twice[0]} once wrapper prefixes are removed.\n  Save one model a folder."
         )
     return {key: name for name, key in keys.items()}
+
+
+def _tied_heads(trajectory: Trajectory, names: list[dict[str, str]], scope: Scope) -> list[Skipped]:
+    """Take out heads that are the embedding itself wherever they are stored: they count once.
+
+    They are read and compared where one checkpoint stores the head and another does not, and
+    where heads are in scope.
+    """
+    checkpoints = (trajectory.base, *trajectory.tuned)
+    ties = [ties_of(checkpoint) for checkpoint in checkpoints]
+    heads = {canonical(one.head) for one in ties if one.head is not None}
+    asked = scope == "all" or any((one.head is None) != (ties[0].head is None) for one in ties)
+    if len(heads) != 1 or not asked:
+        return []
+    pairs = zip(checkpoints, ties, strict=True)
+    if not all(tied(checkpoint, one) for checkpoint, one in pairs if one.head is not None):
+        return []
+    (head,) = heads
+    stored = [known.pop(head) for known in names if head in known]
+    return [Skipped(stored[0], "tied: it is the embedding, which counts once")]
 
 
 def _unshared(
@@ -152,8 +174,10 @@ def _unmeasurable(
 
 def _out_of_scope(header: TensorHeader, scope: Scope) -> str | None:
     """Only what a reader would expect in the scope is worth a line; embeddings are not."""
+    if in_tower(header.name) and len(header.shape) == 2:
+        return "in a vision or audio tower, outside the language model's layers"
     if len(header.shape) == 3 and "expert" in header.name and scope != "all":
-        return "stacked experts (a 3-D tensor) are not split yet"
+        return "stacked experts (a 3-D tensor) of a layout that config.json does not tell"
     if "query_key_value" in header.name and header.name.endswith("weight"):
         return "a fused query_key_value of this layout is not split yet"
     return None

@@ -63,6 +63,8 @@ def live_parameters(model: nn.Module, scope: Scope, layers: Layers) -> list[Live
         SettingsError: nothing in scope, no such layer, or weights that are sharded, quantised or
             under an adapter whose merged weights are not known.
     """
+    if any("_fsdp_wrapped_module" in name for name, _ in model.named_parameters()):
+        raise _sharded(type(model).__name__)
     config: Any = getattr(model, "config", None)
     settings = config.to_dict() if config is not None else {}
     found = [p for p in _parameters(model, settings, scope) if p.blocks]
@@ -71,8 +73,10 @@ def live_parameters(model: nn.Module, scope: Scope, layers: Layers) -> list[Live
             f"the monitor finds no matrix of the scope {scope!r} in {type(model).__name__}.\n"
             '  scope="all" looks at every tensor.'
         )
-    kept = _chosen(sorted({p.role.layer for p in found if p.role.layer is not None}), layers)
-    found = [p for p in found if p.role.layer in kept or (layers == "all" and p.role.layer is None)]
+    present = sorted({p.role.layer for p in found if p.role.layer is not None})
+    if layers != "all" and present:
+        kept = _chosen(present, layers)
+        found = [p for p in found if p.role.layer in kept]
     for parameter in found:
         _require_whole(parameter)
     return sorted(found, key=lambda p: p.name)
@@ -95,9 +99,7 @@ def _parameters(
         yield LiveParameter(name, role, kept, parameter, adapter)
 
 
-def _chosen(present: list[int], layers: Layers) -> set[int]:
-    if layers == "all":
-        return set(present)
+def _chosen(present: list[int], layers: int | Sequence[int]) -> set[int]:
     if isinstance(layers, int):
         if layers < 1:
             raise SettingsError(f"layers is {layers}; it must be at least 1.")
@@ -122,10 +124,7 @@ def _spans(numbers: list[int]) -> str:
 def _require_whole(live: LiveParameter) -> None:
     tensor: Any = live.parameter
     if hasattr(tensor, "placements") or hasattr(tensor, "ds_id") or tensor.numel() == 0:
-        raise SettingsError(
-            f"{live.name} is sharded over processes (FSDP or ZeRO-3); the monitor needs whole"
-            " weights.\n  Measure the saved checkpoints instead: hodograph measure."
-        )
+        raise _sharded(live.name)
     if not tensor.is_floating_point():
         raise SettingsError(
             f"{live.name} is stored as {tensor.dtype}: the monitor reads floating-point weights.\n"
@@ -133,6 +132,13 @@ def _require_whole(live: LiveParameter) -> None:
         )
     if live.adapter is not None:
         _require_plain_lora(live)
+
+
+def _sharded(what: str) -> SettingsError:
+    return SettingsError(
+        f"{what} is sharded over processes (FSDP or ZeRO-3); the monitor needs whole weights.\n"
+        "  Measure the saved checkpoints instead: hodograph measure."
+    )
 
 
 def _require_plain_lora(live: LiveParameter) -> None:

@@ -1,5 +1,6 @@
 """How a run is described: settings that are validated before anything heavy is imported."""
 
+from hodograph.recipes.adapter import Adapter, FrozenAAdapter, LoraAdapter
 from hodograph.recipes.load import (
     first_difference,
     load_recipe,
@@ -27,6 +28,15 @@ from hodograph.recipes.schedule import (
     Schedule,
 )
 from hodograph.recipes.selection import PositionSelection, RankedSelection, Selection
+from hodograph.recipes.subspace import (
+    Basis,
+    InputsBasis,
+    NoBasis,
+    OwnBasis,
+    RandomBasis,
+    RunBasis,
+    Subspace,
+)
 from hodograph.recipes.tasks import (
     ChainMixtureTask,
     ChainTask,
@@ -36,6 +46,8 @@ from hodograph.recipes.tasks import (
 )
 
 __all__ = [
+    "Adapter",
+    "Basis",
     "Batch",
     "ChainMixtureTask",
     "ChainTask",
@@ -44,23 +56,30 @@ __all__ = [
     "DatasetTask",
     "Evaluation",
     "FileRollout",
+    "FrozenAAdapter",
     "HubModel",
+    "InputsBasis",
+    "LoraAdapter",
     "MixObjective",
     "MixtureRollout",
     "Model",
     "Monitoring",
+    "NoBasis",
     "Objective",
     "OnPolicyObjective",
     "OpdObjective",
     "Optimizer",
+    "OwnBasis",
     "PathModel",
     "PositionSelection",
     "Qwen3Model",
+    "RandomBasis",
     "RankedSelection",
     "ReasoningGymTask",
     "Recipe",
     "RlvrObjective",
     "Rollout",
+    "RunBasis",
     "Sampling",
     "Save",
     "Schedule",
@@ -69,6 +88,7 @@ __all__ = [
     "Stop",
     "StoredModel",
     "StudentRollout",
+    "Subspace",
     "Task",
     "first_difference",
     "load_recipe",

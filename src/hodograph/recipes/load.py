@@ -13,6 +13,9 @@ from hodograph.recipes.problems import explain
 from hodograph.recipes.recipe import Recipe
 
 Tree = dict[str, Any]
+WITH_A_PATH = (
+    ("student",), ("teacher",), ("task",), ("rollout",), ("adapter",), ("subspace", "basis"),
+)  # fmt: skip
 
 
 def load_recipe(path: Path, overrides: Mapping[str, str] | None = None) -> Recipe:
@@ -59,13 +62,17 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 
 def resolve_paths(tree: Mapping[str, Any], folder: Path) -> Tree:
-    """Return `tree` with the paths of models, tasks and rollouts made absolute, from `folder`."""
-    out = dict(tree)
-    for role in ("student", "teacher", "task", "rollout"):
-        section = out.get(role)
+    """Return `tree` with the paths it names made absolute, from `folder`."""
+    for place in WITH_A_PATH:
+        section: Any = tree
+        for key in place:
+            section = section.get(key) if isinstance(section, Mapping) else None
         if isinstance(section, Mapping) and isinstance(section.get("path"), str):
-            out[role] = {**section, "path": str((folder / section["path"]).resolve())}
-    return out
+            absolute: Any = {"path": str((folder / section["path"]).resolve())}
+            for key in reversed(place):
+                absolute = {key: absolute}
+            tree = merged(tree, absolute)
+    return dict(tree)
 
 
 def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:

@@ -5,13 +5,15 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hodograph.recipes.models import Model, StoredModel
+from hodograph.recipes.adapter import Adapter, FrozenAAdapter
+from hodograph.recipes.models import Model, PathModel, Qwen3Model, StoredModel
 from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
 from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
 from hodograph.recipes.schedule import Batch, Optimizer
 from hodograph.recipes.section import Name, Section, Seed
 from hodograph.recipes.selection import Selection
+from hodograph.recipes.subspace import Subspace
 from hodograph.recipes.tasks import ChainMixtureTask, Fraction, Task
 
 Steps = tuple[NonNegativeInt, ...]
@@ -86,6 +88,8 @@ class Recipe(Section):
     """Tokens that carry the signal; all of them when left out."""
     rollout: Rollout = StudentRollout()
     monitor: Monitoring | None = None
+    subspace: Subspace | None = None
+    adapter: Adapter | None = None
 
     @model_validator(mode="after")
     def _interventions_are_on_policy(self) -> "Recipe":
@@ -147,6 +151,33 @@ class Recipe(Section):
         beyond = sorted({step for step in listed if step > self.steps})
         if beyond:
             raise ValueError(f"steps {beyond} are listed, but the run ends at step {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _subspace_within_run(self) -> "Recipe":
+        if self.subspace is None:
+            return self
+        if self.subspace.at_step >= self.steps:
+            raise ValueError(
+                f"subspace.at_step ({self.subspace.at_step}) leaves none of the {self.steps} steps"
+            )
+        if self.adapter is not None:
+            raise ValueError("[subspace] and [adapter] exclude each other: remove one")
+        return self
+
+    @model_validator(mode="after")
+    def _adapter_fits_its_weights(self) -> "Recipe":
+        if self.adapter is None:
+            return self
+        if not isinstance(self.student, Qwen3Model) and self.student.round_to_bf16:
+            raise ValueError(
+                "an adapter is kept for the student's weights as they are stored: leave out"
+                " student.round_to_bf16, and name a rounded checkpoint (step_0 of a run is one)"
+            )
+        if isinstance(self.adapter, FrozenAAdapter) and not isinstance(self.student, PathModel):
+            raise ValueError(
+                "adapter.type 'frozen_a' belongs to one checkpoint: student.type must be 'path'"
+            )
         return self
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hodograph.report.names import MODULE_ORDER
@@ -19,16 +21,17 @@ MOST_PRINTED = 300
 OUTSIDE = -1
 
 
-def grid(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+def grid(table: pd.DataFrame, metric: str, how: Literal["mean", "sum"] = "mean") -> pd.DataFrame:
     """Return layers x modules; experts of one place are averaged, layer -1 is outside the layers.
 
     Args:
         table: Matrices of one checkpoint in one storage; several runs are averaged as well.
         metric: The column.
+        how: Whether matrices of one cell are averaged or added up.
     """
     layers = table["layer"].fillna(OUTSIDE).astype(int)
     cells = table.assign(layer=layers).pivot_table(
-        metric, "layer", "module", aggfunc="mean", dropna=False, observed=True
+        metric, "layer", "module", aggfunc=how, dropna=False, observed=True
     )
     found = list(cells.columns)
     known = [module for module in MODULE_ORDER if module in found]
@@ -48,7 +51,15 @@ def write(value: float, unit: str) -> str:
     return significant(100 * value if unit == "ratio" else value)
 
 
-def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float, float]) -> Axes:
+def heat_map(
+    cells: pd.DataFrame,
+    axes: Axes,
+    *,
+    unit: str,
+    limits: tuple[float, float],
+    starred: pd.DataFrame | None = None,
+    faint: pd.DataFrame | None = None,
+) -> Axes:
     """Draw layers down, modules across, values in the cells where they fit, and a colour bar.
 
     Args:
@@ -56,11 +67,16 @@ def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float,
         axes: Where to draw.
         unit: The column's unit; shares and ratios are shown in per cent.
         limits: The values at the ends of the colours; where they are equal, there is no colour bar.
+        starred: Cells whose value gets a star.
+        faint: Cells whose value is in doubt, paled and marked by a question mark.
     """
     low, high = limits
     norm = Normalize(low, high if high > low else low + 1)
     values = np.ma.masked_invalid(cells.to_numpy(float))
     mesh = axes.pcolormesh(values, cmap=COLOURS, norm=norm, ec=PAPER, lw=0.6)
+    if faint is not None:
+        axes.pcolormesh(np.ma.masked_where(~faint, np.ones(cells.shape)),
+                        cmap=ListedColormap([PAPER]), alpha=0.65)  # fmt: skip
     axes.patch.set(hatch="////", facecolor="none")
     axes.set_xticks(np.arange(cells.shape[1]) + 0.5, [_short(name) for name in cells.columns])
     axes.set_yticks(*_layer_ticks(list(cells.index)))
@@ -70,7 +86,7 @@ def heat_map(cells: pd.DataFrame, axes: Axes, *, unit: str, limits: tuple[float,
     axes.invert_yaxis()
     axes.set_ylabel("layer")
     if cells.size <= MOST_PRINTED:
-        _print_values(cells, axes, unit, norm)
+        _print_values(cells, axes, unit, norm, _marks(cells, starred, faint))
     if high > low:
         _colour_bar(mesh, axes, unit)
     return axes
@@ -97,10 +113,24 @@ def _layer_ticks(layers: list[int]) -> tuple[list[float], list[str]]:
     return [i + 0.5 for i in shown], names
 
 
-def _print_values(cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize) -> None:
+def _marks(
+    cells: pd.DataFrame, starred: pd.DataFrame | None, faint: pd.DataFrame | None
+) -> pd.DataFrame:
+    marks = pd.DataFrame("", cells.index, cells.columns)
+    for which, mark in ((starred, "*"), (faint, "?")):
+        if which is not None:
+            marks = marks.where(~which, mark)
+    return marks
+
+
+def _print_values(
+    cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize, marks: pd.DataFrame
+) -> None:
     for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
-        text = "–" if missing(value) else write(float(value), unit)
-        colour = INK if missing(value) else _contrasting(float(norm(value)))
+        mark = str(marks.iloc[row, column])
+        text = "–" if missing(value) else write(float(value), unit) + mark
+        plain = missing(value) or mark == "?"
+        colour = INK if plain else _contrasting(float(norm(value)))
         cell = axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=9)
         cell.set(color=colour, in_layout=False)
 

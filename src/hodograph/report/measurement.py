@@ -14,6 +14,7 @@ from hodograph.report.lock import lock_table
 from hodograph.report.missing import why_missing
 from hodograph.report.names import (
     HEAT_MAPS,
+    NULL_FOLLOWS_SIZE,
     TITLES,
     TRAJECTORIES,
     null_of,
@@ -28,6 +29,7 @@ from hodograph.report.trajectories import (
     trajectory_figures,
 )
 from hodograph.report.views import Body, Cell, Head, Table, absent
+from hodograph.statistics.verdict import share_of_null
 from hodograph.tables.columns import BY_NAME
 
 _FAMILIES = {
@@ -155,11 +157,18 @@ def _null_cell(checkpoint: Checkpoint, metric: str, rows: pd.DataFrame) -> Cell:
     null = null_of(metric)
     if null is None:
         return absent("no null is defined for this quantity")
-    below = _strata(checkpoint, metric)
     value = checkpoint.statistic(null).mean
+    below = (*_strata(checkpoint, metric), *_by_size(metric, value, checkpoint))
     if value is None:
         return replace(absent(why_missing(null, rows)), below=below)
     return Cell(bare(value, BY_NAME[null].unit), below, title=definition(null))
+
+
+def _by_size(metric: str, null: float | None, checkpoint: Checkpoint) -> tuple[str, ...]:
+    share = share_of_null(null, checkpoint.statistic(metric).mean)
+    if metric not in NULL_FOLLOWS_SIZE or share is None:
+        return ()
+    return (f"{100 * share:.0f} % of the mean",)
 
 
 def _strata(checkpoint: Checkpoint, metric: str) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ import pandas as pd
 from hodograph.tables.columns import BY_NAME
 
 
-def _null_reason(rows: pd.DataFrame) -> str:
-    reasons = rows["null_reason"].dropna()
-    return str(reasons.mode().iloc[0]) if len(reasons) else "no permutation null was computed"
+def _told(rows: pd.DataFrame, column: str, otherwise: str) -> str:
+    """The commonest reason that the table gives."""
+    reasons = rows[column].dropna()
+    return str(reasons.mode().iloc[0]) if len(reasons) else otherwise
 
 
 def _inputs_reason(rows: pd.DataFrame) -> str:
@@ -23,7 +24,7 @@ def why_missing(metric: str, rows: pd.DataFrame) -> str:
 
     Args:
         metric: The column without a value.
-        rows: The matrices of the checkpoint, with flags and null_reason.
+        rows: The matrices of the checkpoint, with flags and the reasons of empty nulls.
     """
     if (
         len(rows)
@@ -33,9 +34,9 @@ def why_missing(metric: str, rows: pd.DataFrame) -> str:
     if BY_NAME[metric].family == "inputs":
         return _inputs_reason(rows)
     if metric.startswith("angle_") and metric.endswith("_null"):
-        return "no gap at k to speak of, or more than 30 degrees"
+        return _told(rows, "angle_null_reason", "no null of the angles was computed")
     if metric.endswith(("_null", "_null_sd")) and metric != "nss_null":
-        return _null_reason(rows)
+        return _told(rows, "null_reason", "no permutation null was computed")
     if metric.endswith("_odds_ratio"):
         return "everything or nothing changed in each stratum"
     if metric == "weight_decay_norm":

@@ -11,23 +11,30 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hodograph.atomic import write_atomically
+from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.printable import printable
 from hodograph.report.glossary import PAPERS, glossary
 from hodograph.report.measurement import measurement_view
 from hodograph.report.read import read_measurement, read_study
 from hodograph.report.study import study_view
+from hodograph.report.sweep import sweep_view
+from hodograph.tables.store import read_measurement as read_table
+from hodograph.tables.sweep import SWEEP
+
+ORDERINGS_FILE = "orderings.json"
 
 
 def render(folder: Path) -> Path:
-    """Write the report of a study or of a measurement, whichever the folder holds.
+    """Write the report of a study, a sweep or a measurement, whichever the folder holds.
 
     Raises:
         StorageError: The folder holds neither, or what it holds cannot be read.
     """
     if (folder / "study.json").exists():
         return render_study(folder)
+    if (folder / SWEEP.summary_file).exists():
+        return render_sweep(folder)
     if (folder / "summary.json").exists() or (folder / "matrices.parquet").exists():
         return render_measurement(folder)
     raise StorageError(
@@ -46,12 +53,24 @@ def render_measurement(folder: Path) -> Path:
 
 
 def render_study(folder: Path) -> Path:
-    """Write the report of a study and return its path.
+    """Write the report of a study and `orderings.json`, and return the report's path.
 
     Raises:
         StorageError: `study.json` or a measurement it names is missing or corrupt.
     """
-    return _write(folder, "study.html.j2", study_view(folder, read_study(folder)))
+    view = study_view(folder, read_study(folder))
+    write_json(folder / ORDERINGS_FILE, view["ordered"])
+    return _write(folder, "study.html.j2", view)
+
+
+def render_sweep(folder: Path) -> Path:
+    """Write the report of a sweep and return its path.
+
+    Raises:
+        StorageError: The folder holds no finished sweep, or a damaged one.
+    """
+    _, summary = read_table(folder, SWEEP)
+    return _write(folder, "sweep.html.j2", sweep_view(summary))
 
 
 @cache

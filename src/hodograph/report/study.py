@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hodograph.orderings.ordering import Ordering, record
 from hodograph.report.comparison import (
     accuracy_cell,
     budget_cell,
@@ -13,8 +14,9 @@ from hodograph.report.comparison import (
 )
 from hodograph.report.landscapes import heat_map_figures
 from hodograph.report.numbers import DASH, accuracy
+from hodograph.report.orderings import judged, orderings_by_origin, orderings_views
 from hodograph.report.origins import Arm, Origin, origins, short
-from hodograph.report.read import Run, Study, read_measurement
+from hodograph.report.read import Run, Study, read_measurement, read_study
 from hodograph.report.trajectories import (
     Arms,
     arm_keys,
@@ -33,6 +35,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
     arms = _arms(folder, study)
     groups = origins(arms)
     measured: Arms = {arm.name: list(arm.measurements.values()) for arm in arms if arm.measurements}
+    ordered = orderings_by_origin(groups)
     against = sparsity_size_figure(measured) if measured else None
     return {
         "study": study,
@@ -40,12 +43,24 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "notes": [*_cautions(study, groups), *study.notes],
         "comparison": comparison_table(groups, "Arms at their last step"),
         "each_seed": _each_seed(study, arms),
+        "orderings": orderings_views(ordered),
+        "judged": judged(ordered),
+        "ordered": record(ordered),
         "runs": runs_table(folder, study),
         "trajectories": (trajectory_figures(measured) if measured else [])
         + ([against] if against else []),
         "landscapes": heat_map_figures(measured) if measured else [],
         "keys": arm_keys(measured),
     }
+
+
+def study_orderings(folder: Path) -> dict[str, list[Ordering]]:
+    """Return the orderings of a study's measured arms, by the W0 they start from.
+
+    Raises:
+        StorageError: `study.json` or a measurement it names is missing or corrupt.
+    """
+    return orderings_by_origin(origins(_arms(folder, read_study(folder))))
 
 
 def _arms(folder: Path, study: Study) -> list[Arm]:

@@ -36,6 +36,8 @@ def layer_intervals(
     total, count = drawn @ sums, drawn @ counts
     means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     present = counts.sum(axis=0) > 0
+    if not present.any():
+        return {}
     low, high = np.nanquantile(means[:, present], levels(len(sums)), axis=0)
     bounds = zip(values.columns[present], low, high, strict=True)
     return {name: {"low": float(least), "high": float(most)} for name, least, most in bounds}

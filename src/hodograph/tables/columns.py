@@ -248,6 +248,16 @@ def _rotation() -> list[Column]:
             "rotation",
         )
     )
+    columns.append(
+        Column(
+            "angle_null_reason",
+            pa.string(),
+            "",
+            "why a null of the angles is empty",
+            OURS,
+            "rotation",
+        )
+    )
     return columns
 
 

@@ -129,6 +129,10 @@ class MeasurementFolder:
             self.folder / self.kind.table_file, lambda file: pq.write_table(table, file)
         )
         write_json(whole, summary)
+        self.drop_parts()
+
+    def drop_parts(self) -> None:
+        """Forget the finished units, once a table holds them."""
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def _file(self, parameter: str) -> Path:

@@ -8,11 +8,14 @@ from trl import SFTTrainer
 from hodograph.monitor import Monitor
 from hodograph.recipes import Evaluation, Recipe
 from hodograph.tasks import Task, open_task
+from hodograph.training.adapters.opening import adapted
 from hodograph.training.composition import composition, open_rollout
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
 from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.folder import RunFolder
 from hodograph.training.interventions.rollout import RolloutSource
+from hodograph.training.interventions.subspace.callback import SubspaceCallback, confine
+from hodograph.training.interventions.subspace.opening import Confinement, open_subspace
 from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
 from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
@@ -30,15 +33,17 @@ class Parts:
     model: PreTrainedModel
     teacher: PreTrainedModel | None
     rollout: RolloutSource | None
+    subspace: Confinement | None = None
 
 
 def open_parts(recipe: Recipe) -> Parts:
     """Open the task and the models of a recipe; nothing is written.
 
     Raises:
-        SettingsError: no such task, the teacher's vocabulary differs from the student's, or a file
-            of completions cannot be read or does not fit the prompts.
-        CheckpointError: a model cannot be read.
+        SettingsError: no such task, the teacher's vocabulary differs from the student's, an adapter
+            or a subspace does not fit the student, or a file of completions cannot be read or does
+            not fit the prompts.
+        CheckpointError: a model, an adapter or another run cannot be read.
     """
     task = open_task(recipe.task)
     _require_examples(recipe, task)
@@ -48,8 +53,14 @@ def open_parts(recipe: Recipe) -> Parts:
         theirs = open_tokenizer(recipe.teacher)
         require_shared_vocabulary(tokenizer, theirs, recipe.teacher.place)
         teacher = open_model(recipe.teacher, recipe.seed)
+    model = open_model(recipe.student, recipe.seed)
+    if recipe.adapter is not None:
+        model = adapted(recipe, recipe.adapter, model, tokenizer, task)
+    subspace = None
+    if recipe.subspace is not None:
+        subspace = open_subspace(recipe, recipe.subspace, model, tokenizer, task)
     rollout = open_rollout(recipe, task, tokenizer)
-    return Parts(task, tokenizer, open_model(recipe.student, recipe.seed), teacher, rollout)
+    return Parts(task, tokenizer, model, teacher, rollout, subspace)
 
 
 def _require_examples(recipe: Recipe, task: Task) -> None:
@@ -66,6 +77,8 @@ def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     build = _on_policy_trainer if recipe.on_policy else _sft_trainer
     trainer = build(recipe, folder, parts)
     trainer.remove_callback(PrinterCallback)
+    if parts.subspace is not None:
+        confine(trainer, SubspaceCallback(parts.subspace, folder, parts.model))
     return trainer
 
 

@@ -57,7 +57,7 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     if isinstance(settings, Qwen3Model):
         return _random_qwen3(settings, seed)
     if isinstance(settings, PathModel):
-        _require_files(_weights_of(Path(settings.path)))
+        _require_files(weights_of(Path(settings.path)))
     model, found = _stored(
         AutoModelForCausalLM, settings, "model", dtype=torch.float32, output_loading_info=True
     )
@@ -154,7 +154,7 @@ def _from_hub(loader: Any, settings: HubModel, what: str, **options: Any) -> Any
 
 
 def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
-    folder = _weights_of(Path(path))
+    folder = weights_of(Path(path))
     if not (folder / "config.json").is_file():
         lacks = "holds no config.json" if folder.is_dir() else "does not exist"
         raise CheckpointError(
@@ -168,7 +168,7 @@ def _from_folder(loader: Any, path: str, what: str, **options: Any) -> Any:
         raise CheckpointError(f"{path}: the {what} cannot be read: {reason}") from error
 
 
-def _weights_of(path: Path) -> Path:
+def weights_of(path: Path) -> Path:
     """Return the final checkpoint if `path` is a run, else `path` itself."""
     run = RunFolder(path)
     if not run.recipe.exists():

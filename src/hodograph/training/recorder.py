@@ -45,6 +45,9 @@ METRICS = {  # TRL's names, and ours
     "clip_ratio/region_mean": "clipped",
     "entropy": "entropy",
     "mean_token_accuracy": "token_accuracy",
+    "subspace/gradient_energy": "subspace/gradient_energy",
+    "subspace/update_energy": "subspace/update_energy",
+    "subspace/displacement": "subspace/displacement",
 }
 
 

@@ -1,5 +1,4 @@
 import json
-import pickle
 
 import pytest
 import torch
@@ -78,14 +77,6 @@ def test_refuses_what_is_no_checkpoint(tmp_path):
     refused(empty, "not a checkpoint", "readme.txt")
 
 
-def test_refuses_pickles_and_names_the_way_on(tmp_path):
-    folder = tmp_path / "pickled"
-    folder.mkdir()
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"w": 1}))
-    refused(folder, "pickle", "save_pretrained")
-    refused(folder / "pytorch_model.bin", "pickle")
-
-
 @pytest.mark.parametrize(
     ("file", "word"), [("model.gguf", "GGUF"), ("adapter_config.json", "adapter")]
 )
@@ -146,3 +137,22 @@ def test_damaged_config_is_named(tmp_path, write_checkpoint, layered):
     (folder / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"config\.json"):
         open_checkpoint(folder)
+
+
+def test_megatron_and_deepspeed_name_their_own_conversions(tmp_path):
+    for name, file, word in (
+        ("iter_10", ".metadata", "convert_torch_dist_to_hf.py"),
+        ("zero", "zero_to_fp32.py", "python zero_to_fp32.py"),
+    ):
+        (tmp_path / name).mkdir()
+        for one in (file, "common.pt"):
+            (tmp_path / name / one).touch()
+        refused(tmp_path / name, word)
+
+
+def test_lora_weights_that_are_not_merged_are_refused(tmp_path, write_checkpoint):
+    tensors = {
+        "a.q_proj.base_layer.weight": torch.zeros(2, 2),
+        "a.q_proj.lora_A.weight": torch.ones(1, 2),
+    }
+    refused(write_checkpoint(tmp_path / "a", tensors), "lora_A", "merge_and_unload")

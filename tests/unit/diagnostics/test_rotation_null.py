@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hodograph.diagnostics.rotation import rotation
-from hodograph.diagnostics.rotation_null import deviations, isotropic_turn
+from hodograph.diagnostics.rotation_null import NO_GAP, deviations, isotropic_means, isotropic_turn
 from hodograph.linalg.factor import factor
 
 SPECTRA = {
@@ -104,7 +104,11 @@ def test_a_subspace_without_a_gap_has_no_null(planted):
 def test_beyond_the_first_order_there_is_no_null(planted):
     turn = isotropic_turn(factor(weights(planted, "power", 60, 60), 30), 60, 60, 30, 0)
     assert turn.means(1e-4)["angle_left_mean_null"] < 1
-    assert turn.means(10.0)["angle_left_mean_null"] is None
+    beyond = turn.means(10.0)
+    assert beyond["angle_left_mean_null"] is None
+    assert "more than 30 degrees (left and right)" in beyond["angle_null_reason"]
+    assert "angle_null_reason" not in turn.means(1e-6)
+    assert isotropic_means(None, 1.0) == {"angle_null_reason": NO_GAP}
 
 
 def test_sides_of_a_square_matrix_share_their_null_and_seeds_differ(planted):

@@ -4,9 +4,12 @@ import torch
 from hodograph import measure, plan_measurement
 from hodograph.cli import app
 from hodograph.engine.devices import check_device, kind_of, most_workers
-from hodograph.engine.local import _shares
+from hodograph.engine.local import _shares, run
 from hodograph.engine.settings import Settings
 from hodograph.errors import SettingsError
+from hodograph.matrices.naming import Role
+from hodograph.matrices.pairing import Parameter
+from hodograph.tables.store import MemoryParts
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
 
@@ -69,6 +72,15 @@ def test_on_the_cpu_there_may_be_any_number_of_processes():
     check_device("cpu", 1000)
     assert kind_of("cpu") == "cpu"
     assert _shares(1, "cpu").get() is None
+
+
+def test_too_little_memory_on_a_device_is_said():
+    def work(unit):
+        raise torch.OutOfMemoryError
+
+    unit = Parameter("model.w", ("model.w",), Role(0, "q_proj"), (), 4)
+    with pytest.raises(SettingsError, match="too little free memory"):
+        run([unit], work, lambda nonfinite: True, MemoryParts(), lambda *progress: None)
 
 
 def test_the_result_names_the_device(pair):

@@ -36,6 +36,15 @@ def test_any_relative_tolerance_below_an_ulp_gives_the_same_answer(eta):
     assert not changed(a.float(), a.float()).any()
 
 
+def test_at_2_to_the_minus_8_the_tolerance_begins_to_matter():
+    magnitudes = every_finite_bfloat16().unique().double().abs().unique()
+    gap = (magnitudes[1:] - magnitudes[:-1]) / magnitudes[1:]
+    assert float(gap.min()) == 2**-8
+    powers = torch.log2(magnitudes[1:][gap == 2**-8])
+    assert bool((powers == powers.round()).all())  # attained just below the powers of two
+    assert len(powers) == 253  # of the exponents 2 to 254, every one
+
+
 def test_both_zeros_are_one_number():
     assert not changed(torch.tensor([0.0, -0.0]), torch.tensor([-0.0, 0.0])).any()
     assert changed(torch.tensor([0.0, -0.0]), torch.tensor([1e-40, 1.0])).all()

@@ -1,6 +1,6 @@
 import pytest
 
-from hodograph.matrices.naming import Role, role_of, unwrapped
+from hodograph.matrices.naming import Role, canonical, in_tower, role_of, unwrapped
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,35 @@ def test_role_of(name, role):
 def test_unwrapped_removes_any_stack_of_wrappers():
     assert unwrapped("module.base_model.model.model.layers.0.x") == "layers.0.x"
     assert unwrapped("remodel.x") == "remodel.x"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("model.layers.0.block_sparse_moe.experts.3.w1.weight",
+         "model.layers.0.mlp.experts.3.gate_proj.weight"),
+        ("model.layers.0.block_sparse_moe.experts.3.w2.weight",
+         "model.layers.0.mlp.experts.3.down_proj.weight"),
+        ("model.layers.0.block_sparse_moe.gate.weight", "model.layers.0.mlp.gate.weight"),
+        ("language_model.model.layers.0.mlp.up_proj.weight",
+         "model.language_model.layers.0.mlp.up_proj.weight"),
+        ("base_model.model.model.layers.0.mlp.up_proj.base_layer.weight",
+         "model.layers.0.mlp.up_proj.weight"),
+        ("language_model.lm_head.weight", "lm_head.weight"),
+        ("gpt_neox.layers.0.mlp.dense.weight", "layers.0.mlp.dense.weight"),
+    ],
+)  # fmt: skip
+def test_names_of_one_parameter_have_one_canonical_name(one, other):
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.vision_tower.vision_model.encoder.layers.0.self_attn.q_proj.weight",
+        "visual.blocks.0.attn.proj.weight",
+    ],
+)
+def test_towers_are_outside_the_layers_of_the_language_model(name):
+    assert in_tower(name)
+    assert role_of(name) == Role(None, unwrapped(name).removesuffix(".weight"))

@@ -7,7 +7,10 @@ from typing import Any
 import peft
 import pytest
 import torch
+import torch.distributed as distributed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from transformers import Trainer, TrainerCallback
 
 from hodograph import Monitor
@@ -178,6 +181,18 @@ def refused(tmp_path: Path, model: Any, **options: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.filterwarnings("default")  # of torch.distributed
+def test_weights_that_fsdp_sharded_are_refused() -> None:
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        sharded = tiny_model()
+        fully_shard(sharded, mesh=init_device_mesh("cpu", (1,)))
+        with pytest.raises(SettingsError, match=r"weight is sharded over processes"):
+            live_parameters(sharded, "linear", 4)
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_models_it_cannot_read_are_refused_before_the_first_step(tmp_path: Path) -> None:
     assert "asked for layer 9; the model has the layers 0 to 2" in refused(
         tmp_path, tiny_model(), layers=[0, 9]
@@ -188,6 +203,9 @@ def test_models_it_cannot_read_are_refused_before_the_first_step(tmp_path: Path)
         tiny_model(), peft.IA3Config(target_modules=["k_proj"], feedforward_modules=[])
     )
     assert "plain LoRA" in refused(tmp_path, vera)
+    zero = tiny_model()
+    zero.model.layers[0].self_attn.q_proj.weight.ds_id = 7  # DeepSpeed's mark of a partitioned one
+    assert "is sharded over processes" in refused(tmp_path, zero)
     headless = torch.nn.Linear(4, 4)
     with pytest.raises(SettingsError, match="finds no matrix of the scope 'linear' in Linear"):
         live_parameters(headless, "linear", 4)

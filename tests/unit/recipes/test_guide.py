@@ -13,6 +13,9 @@ SECTIONS = {"student", "teacher", "objective", "task", "batch", "optimizer", "sa
     "selection",
     "rollout",
     "monitor",
+    "subspace",
+    "subspace.basis",
+    "adapter",
 }
 
 

@@ -69,7 +69,7 @@ def test_summary_row_has_mean_interval_median_and_null(measured):
     row = Rows(measured).row("Stable rank")
     assert row == ["Stable rank", "", "4.00", "3.00 to 5.00", "4.00", "–", "–", "21"]
     assert Rows(measured).row("Low-magnitude overlap, α = .3")[2:6] == [
-        "38.0", "38.0 to 38.0", "38.0", "37.9 | strata 37.8",
+        "38.0", "38.0 to 38.0", "38.0", "37.9 | strata 37.8 | 100 % of the mean",
     ]  # fmt: skip
 
 
@@ -191,6 +191,30 @@ def test_two_seeds_show_mean_range_and_each_seed(tmp_path):
     assert "the range over seeds" in page
 
 
+def test_three_seeds_judge_every_ordering(tmp_path):
+    write_study(tmp_path, (0, 1, 2), ("opd", "sft"))
+    page = Rows(page_of(tmp_path))
+    assert ["Relative norm: opd 1.28 % < sft 2.17 % (means over 3 seeds)."] in page.rows
+    # sizes 1 and 1.7, times 1.16 % and (1, 1.1, 1.2): angles 60 times as large, on one curve
+    place = next(
+        i for i, row in enumerate(page.rows) if row[0].startswith("Mean principal angle, r")
+    )
+    row = page.rows[place + 1]
+    assert row[:2] == ["sft − opd", "explained by displacement"]
+    assert row[2].split(" | ") == ["0.536°", "0.415 to 0.657", "beyond seed noise"]
+    assert row[3].split(" | ")[2:] == ["norm 1.28 %", "explained; accounts for 100 %"]
+    content = json.loads((tmp_path / "orderings.json").read_text())
+    said = content["origins"][0]["orderings"][0]["pairs"][0]["sentence"]
+    assert said in html.unescape((tmp_path / "report.html").read_text())
+
+
+def test_one_seed_is_compared_over_layers_and_left_undetermined(studied):
+    assert "undetermined | one shared seed" in [
+        row[1] for row in Rows(studied).rows if len(row) == 6
+    ]
+    assert "layers are the unit, seeds are not" in studied
+
+
 def test_different_starts_are_grouped_and_named(tmp_path):
     write_study(tmp_path, arms=("opd", "sft"))
     content = json.loads((tmp_path / "study.json").read_text())
@@ -255,7 +279,7 @@ def test_rendering_twice_gives_equal_bytes(tmp_path):
 
 def test_a_study_of_five_arms_stays_small(studied):
     assert len(studied.encode()) < 2_000_000
-    assert all(f">{arm}</h4>" in studied for arm in ARM_SIZES)
+    assert all(f">{arm}, mean " in studied for arm in ARM_SIZES)
 
 
 def test_ids_are_unique(studied):

@@ -52,3 +52,9 @@ def test_weights_count_values():
     weights = pd.DataFrame({"x": [3.0, 1.0, 3.0, 1.0]})
     bounds = layer_intervals(values, weights, pd.Series([0, 0, 1, 1]), np.random.default_rng(0))
     assert bounds == {"x": {"low": 1.0, "high": 1.0}}
+
+
+def test_a_table_without_any_value_has_no_interval():
+    values = pd.DataFrame({"a": [np.nan, np.nan]})
+    weights, layers = values.notna().astype(float), pd.Series([0, 1])
+    assert layer_intervals(values, weights, layers, np.random.default_rng(0)) == {}

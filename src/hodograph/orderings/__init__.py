@@ -1,0 +1,1 @@
+"""Orderings of a study's arms, and what accounts for each: seeds, displacement, storage."""
