@@ -173,10 +173,11 @@ def fate(chance, trial):
 
 def test_killed_anywhere_and_run_again_gives_the_same_bytes(zygote, trials):
     chance = random.Random(20)
+    counts = {kind: round(KILLS * share) for kind, share in SHARES.items()}
     killed = dict.fromkeys(SHARES, 0)
-    for kind, share in SHARES.items():
+    for kind, count in counts.items():
         trial = trials[kind]
-        for number in range(round(KILLS * share)):
+        for number in range(count):
             shutil.rmtree(trial.out)
             blow = fate(chance, trial)
             cut = zygote.run(trial.arguments, trial.out, **blow)
@@ -187,7 +188,7 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(zygote, trials):
             assert done["code"] == 0, (where, zygote.log.read_text())
             assert files(trial.out) == trial.files, where
             print(f"{where}: code {cut['code']}", flush=True)
-    print(f"killed before their end: {killed} of {KILLS}")
+    print(f"killed before their end: {killed} of {counts}")
     assert sum(killed.values()) > KILLS / 3, "too few died to tell anything"
 
 
