@@ -15,7 +15,9 @@ def test_a_spectrum_near_the_rounding_noise_says_in_how_many_matrices(tmp_path):
     settings = {"only": "everything"}
     matrices, summary = read_measurement(folder)
     console = Console(width=100, record=True)
-    measured = Measurement(matrices, summary | {"settings": settings, "inputs": None})
+    measured = Measurement(
+        matrices, summary | {"settings": settings, "inputs": None, "renamed": []}
+    )
     print_measurement(console, measured, Path("report.html"))
     ranks = [line for line in console.export_text().splitlines() if line.startswith("stable rank")]
     assert [line.split()[2:4] for line in ranks] == [["7.00", "(caution"], ["4.00", "3.00"]]
