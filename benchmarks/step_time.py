@@ -37,6 +37,8 @@ STUDENT = SIZE | {"hidden_size": 128, "layers": 3, "head_dim": 32, "intermediate
 TEACHER = SIZE | {"hidden_size": 160, "layers": 4, "head_dim": 40, "intermediate_size": 320}
 COIN = {"objective": {"type": "rlvr", "reward": "random"}}
 PLAIN = COIN | {"objective": COIN["objective"] | {"zero_variance": "keep"}}
+SEQUENCES, LENGTH = 64, 14  # answers a step, and tokens of each at most
+TOKENS = SEQUENCES * LENGTH
 Steps = Callable[[int], list[float]]  # a number of steps to the CPU seconds of each
 
 
@@ -48,9 +50,9 @@ def recipe(steps: int, changes: dict[str, Any]) -> Recipe:
         "student": STUDENT,
         "objective": {"type": "opd"},
         "task": {"type": "chain"},
-        "batch": {"prompts": 8, "group_size": 8},
+        "batch": {"prompts": SEQUENCES // 8, "group_size": 8},
         "optimizer": {"lr": 2e-5},
-        "sampling": {"max_completion_length": 14},
+        "sampling": {"max_completion_length": LENGTH},
     }
     return parse_recipe(base | changes, "step_time")
 
@@ -112,7 +114,7 @@ def plain_loop(minimal: ModuleType, teacher_changes: dict[str, Any], cached: boo
             return minimal.sample(student, prompts_BP)
         with torch.no_grad():
             return student.generate(
-                input_ids=prompts_BP, do_sample=True, top_k=0, max_new_tokens=14
+                input_ids=prompts_BP, do_sample=True, top_k=0, max_new_tokens=LENGTH
             )
 
     def run(steps: int) -> list[float]:
@@ -146,6 +148,18 @@ def teacher_forward(changes: dict[str, Any]) -> Steps:
     return run
 
 
+def rollout(steps: int) -> list[float]:
+    """The student's answers alone, by transformers' `generate`."""
+    student, taken = open_parts(recipe(1, COIN)).model, []
+    ids = torch.randint(1, 20, (SEQUENCES, 16), generator=torch.Generator().manual_seed(0))
+    for _ in range(steps + 1):
+        start = time.process_time()
+        with torch.no_grad():
+            student.generate(input_ids=ids, do_sample=True, top_k=0, max_new_tokens=LENGTH)
+        taken.append(time.process_time() - start)
+    return taken[1:]
+
+
 def minimal_module() -> ModuleType:
     """examples/minimal_opd.py as a module."""
     path = Path(__file__).parents[1] / "examples/minimal_opd.py"
@@ -177,6 +191,7 @@ def contestants(teacher: dict[str, Any]) -> dict[str, Steps]:
         "GRPOTrainer": trls,
         "hodograph, rlvr": ours(PLAIN),
         "the teacher's forward": teacher_forward(teacher),
+        "the rollout": rollout,
         "hodograph, opd": ours(teacher),
         "hodograph, opd, largest gaps": ours(teacher | selected),
         "hodograph, opd, teacher answers": ours(teacher | off_policy),
@@ -201,10 +216,14 @@ def main() -> None:
     plain, trl = medians["plain loop, opd"], medians["GRPOTrainer"]
     print(f"{machine()}; medians of {arguments.rounds * arguments.steps} steps\n")
     rows = [
-        [name, f"{1e3 * t:.0f}", f"{t / plain:.2f}", f"{t / trl:.2f}"]
+        [name, f"{1e3 * t:.0f}", f"{t / plain:.2f}", f"{t / trl:.2f}", f"{TOKENS / t:.0f}"]
         for name, t in medians.items()
     ]
-    print(table(["", "CPU ms a step", "x plain loop", "x GRPOTrainer"], rows))
+    print(
+        table(
+            ["", "CPU ms a step", "x plain loop", "x GRPOTrainer", "answer tokens a second"], rows
+        )
+    )
 
 
 if __name__ == "__main__":

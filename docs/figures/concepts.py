@@ -185,6 +185,28 @@ def size_and_path(arms: Arms, axes: list[Axes]) -> None:
         panel.set_xlabel("optimizer steps")
 
 
+def lock(arms: Arms, axes: list[Axes]) -> None:
+    """Capture of the rest of the way by the early subspace, as float32 and bfloat16 show it."""
+    for storage, panel in zip(("float32", "bfloat16"), axes, strict=True):
+        for arm, look in LOOKS.items():
+            table = arms[arm]
+            rows = table[(table["storage"] == storage) & table["capture16"].notna()]
+            points = rows.groupby("step")[["capture16", "lock_counts"]].mean()
+            panel.plot(points["capture16"], color=look.colour, lw=1)
+            counted = points["lock_counts"] >= 0.5
+            for some, fill in ((points[counted], look.colour), (points[~counted], "white")):
+                panel.plot(some["capture16"], color=look.colour, marker=look.marker, ms=5, ls="",
+                           mfc=fill)  # fmt: skip
+            panel.plot([], [], color=look.colour, marker=look.marker, ms=4, label=arm)
+        panel.axhline(0.5, color=NULL, ls="--", lw=1, label="threshold of a lock")
+        panel.axhline(0, color=NULL, ls=":", lw=1, label="chance")
+        panel.set_ylim(-0.06, 1.02)
+        panel.set_title(storage, fontsize=10)
+        panel.set_xlabel("optimizer steps")
+    axes[0].set_ylabel("capture16")
+    axes[0].legend()
+
+
 def two_runs(folder: Path, axes: list[Axes]) -> None:
     """Jaccard index of visible masks of every pair of arms, and what independence gives."""
     runs = folder / "seed_0"
@@ -260,7 +282,7 @@ def main() -> None:
     arms = measured(folder)
     of_arms = {
         visibility: 1, landing: 2, rotation: 1, spectral_shift: 1, energy: 2, size_and_path: 2,
-        inputs: 2,
+        lock: 2, inputs: 2,
     }  # fmt: skip
     for plot, panels in of_arms.items():
         draw(lambda axes, plot=plot: plot(arms, axes), plot.__name__, panels)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hodograph.errors import CheckpointError, SettingsError
-from hodograph.matrices.naming import LINEAR, role_of
+from hodograph.matrices.naming import role_of
+from hodograph.modules import LINEAR
 
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hodograph.checkpoints.names import unwrapped
+from hodograph.modules import LATENT, LINEAR
 
 Fusion = Literal["none", "thirds", "heads", "qkv", "gate_up"]
-LATENT = ("q_a_proj", "q_b_proj", "kv_a_proj", "kv_b_proj")  # DeepSeek's latent attention
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", *LATENT)
-LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 RENAMED = (  # by transformers in version 5: Mixtral's experts, GPT-NeoX's head
     (re.compile(r"^embed_out\.weight$"), "lm_head.weight"),
     (re.compile(r"\.block_sparse_moe\."), ".mlp."),

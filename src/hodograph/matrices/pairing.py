@@ -6,9 +6,10 @@ from typing import Literal
 
 from hodograph.checkpoints import Checkpoint, TensorHeader, Trajectory
 from hodograph.errors import PairingError
-from hodograph.matrices.naming import ATTENTION, LINEAR, Role, canonical, in_tower, role_of
+from hodograph.matrices.naming import Role, canonical, in_tower, role_of
 from hodograph.matrices.ties import tied, ties_of
 from hodograph.matrices.unfuse import Block, blocks_of
+from hodograph.modules import ATTENTION, LINEAR
 
 Scope = Literal["linear", "attention", "all"]
 Unpaired = Literal["error", "skip"]

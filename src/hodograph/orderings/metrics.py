@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from hodograph.matrices.naming import ATTENTION
+from hodograph.modules import ATTENTION
 from hodograph.statistics.matching import Curve
 
 Kind = Literal["size", "visible", "spectral"]

@@ -12,7 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from hodograph.report.names import MODULE_ORDER
+from hodograph.modules import LINEAR
 from hodograph.report.numbers import missing, percent, significant
 from hodograph.report.style import INK, PAPER
 
@@ -34,7 +34,7 @@ def grid(table: pd.DataFrame, metric: str, how: Literal["mean", "sum"] = "mean")
         metric, "layer", "module", aggfunc=how, dropna=False, observed=True
     )
     found = list(cells.columns)
-    known = [module for module in MODULE_ORDER if module in found]
+    known = [module for module in LINEAR if module in found]
     return cells[known + sorted(set(found) - set(known))]
 
 

@@ -84,8 +84,6 @@ CELL_TESTS = {"overlap_low_30_odds_ratio": "overlap_low_30_z"}
 The z of the principal mask is left out: an update of few directions rejects it up to six times too
 often (docs/benchmarks.md), that of the low mask at its nominal rate.
 """
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-MODULE_ORDER = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 ULP_COLUMNS = tuple(f"ulp_{name}" for name in ULP_BINS)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hodograph.report.names import ATTENTION
+from hodograph.modules import ATTENTION
 from hodograph.statistics.bootstrap import levels
 from hodograph.tables.columns import BY_NAME
 

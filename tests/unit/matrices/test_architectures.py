@@ -8,8 +8,9 @@ import torch
 pytest.importorskip("transformers")
 from hodograph.checkpoints import open_checkpoint
 from hodograph.checkpoints.experts import Part
-from hodograph.matrices.naming import ATTENTION, LINEAR, role_of
+from hodograph.matrices.naming import role_of
 from hodograph.matrices.unfuse import blocks_of
+from hodograph.modules import ATTENTION, LINEAR
 from planted import architectures
 
 PAGE = Path(__file__).parents[3] / "docs" / "architectures.md"
