@@ -14,7 +14,13 @@ from hodograph.engine.pairs import compare_parameter
 from hodograph.engine.settings import PairSettings
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
-from hodograph.measurement import dtypes_of, fingerprint_of, place_of, versions
+from hodograph.measurement import (
+    dequantised_warnings,
+    dtypes_of,
+    fingerprint_of,
+    place_of,
+    versions,
+)
 from hodograph.tables.pair_summary import summarise_pairs
 from hodograph.tables.pairs import RUNS
 from hodograph.tables.store import PAIRS, MeasurementFolder, MemoryParts, held, table_of, to_frame
@@ -71,8 +77,8 @@ def compare(
     settings = settings or PairSettings(**changed)
     if workers < 1:
         raise SettingsError(f"workers is {workers}; it must be at least 1.")
-    start = open_checkpoint(base)
-    ends = (open_run_end(a, start), open_run_end(b, start))
+    start = open_checkpoint(base, dequantise=settings.dequantise)
+    ends = tuple(open_run_end(run, start, dequantise=settings.dequantise) for run in (a, b))
     trajectory = Trajectory(start, tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
@@ -96,7 +102,7 @@ def compare(
 
 def _head(
     trajectory: Trajectory,
-    ends: tuple[RunEnd, RunEnd],
+    ends: tuple[RunEnd, ...],
     parameters: list[Parameter],
     skipped: list[Skipped],
     settings: PairSettings,
@@ -123,7 +129,7 @@ def _described(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _warnings(
-    base: Checkpoint, digest: str, ends: tuple[RunEnd, RunEnd], pairs: pd.DataFrame
+    base: Checkpoint, digest: str, ends: tuple[RunEnd, ...], pairs: pd.DataFrame
 ) -> list[str]:
     """What a reader must know before believing a number of this comparison."""
     found = []
@@ -142,6 +148,7 @@ def _warnings(
             )
         if (pairs[f"update_norm_{letter}"] == 0).all():
             found.append(f"{name} is identical to the base in every matrix of the scope.")
+    found += dequantised_warnings((base, *(end.checkpoint for end in ends)))
     if nonfinite := int((pairs["nonfinite"] > 0).sum()):
         found.append(f"{nonfinite} matrices hold NaN or infinity and are not compared.")
     if len({str(end.checkpoint.path.resolve()) for end in ends}) == 1:

@@ -26,8 +26,8 @@ class TensorPair:
         entries: in A.
         dtypes: as stored in A and in B.
         shapes: in A and in B.
-        changed: entries whose stored value differs (-0 equals +0, NaN equals NaN); None where the
-            shapes differ.
+        changed: entries whose stored value, or dequantised one, differs (-0 equals +0, NaN equals
+            NaN); None where the shapes differ.
         visible: entries whose bfloat16 value differs; None where the shapes differ or one is not
             floating point.
     """
@@ -108,21 +108,26 @@ class Difference:
 
 
 def difference(
-    a: str | Path, b: str | Path, *, on_progress: Progress = lambda done, total, name: None
+    a: str | Path,
+    b: str | Path,
+    *,
+    dequantise: bool = False,
+    on_progress: Progress = lambda done, total, name: None,
 ) -> Difference:
     """Compare two checkpoints entry by entry, wrapper prefixes of names removed.
 
     Args:
         a: a checkpoint, as `open_checkpoint` reads it.
         b: another, or an adapter of the first.
+        dequantise: compare FP8 weights as codes times scales.
         on_progress: called with entries done, entries in all, and the tensor in work.
 
     Raises:
         CheckpointError: one of them cannot be read.
         PairingError: one of them holds a name twice once wrapper prefixes are removed.
     """
-    one = open_checkpoint(a)
-    other = open_checkpoint(b, one)
+    one = open_checkpoint(a, dequantise=dequantise)
+    other = open_checkpoint(b, one, dequantise=dequantise)
     names, others = by_canonical(one), by_canonical(other)
     shared = [(names[key], others[key]) for key in sorted(set(names) & set(others))]
     total, done, pairs = sum(one.headers[name].entries for name, _ in shared), 0, []

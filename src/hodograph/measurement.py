@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
+from hodograph.checkpoints.source import FP8
 from hodograph.engine.devices import check_device, kind_of
 from hodograph.engine.local import Progress, run
 from hodograph.engine.plan import Plan, plan
@@ -136,6 +137,11 @@ def _source(inputs: str | Path | None, settings: Settings) -> Source | None:
             "inputs are compared with spectra, and sparsity alone has none.\n"
             "  Leave out --inputs, or --only sparsity."
         )
+    if settings.dequantise:
+        raise SettingsError(
+            "inputs are seen by running the models, which are not run from FP8 files.\n"
+            "  Leave out --inputs, or save the models in bfloat16 and leave out --dequantise."
+        )
     return open_source(inputs, settings.input_tokens)
 
 
@@ -200,7 +206,7 @@ def _require_workers(workers: int) -> None:
 def _opened(
     base: str | Path, tuned: Sequence[str | Path], steps: Sequence[int] | None, settings: Settings
 ) -> Trajectory:
-    trajectory = open_trajectory(base, tuned, steps)
+    trajectory = open_trajectory(base, tuned, steps, dequantise=settings.dequantise)
     if trajectory.numbered and settings.learning_rate is not None:
         raise SettingsError(
             "a learning rate needs optimizer steps, and the folder names tell none.\n"
@@ -247,6 +253,7 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
         if checkpoint.dtypes != trajectory.base.dtypes:
             mine, theirs = dtypes_of(trajectory.base), dtypes_of(checkpoint)
             found.append(f"{checkpoint.path} is stored in {theirs}, the base in {mine}.")
+    found += dequantised_warnings((trajectory.base, *trajectory.tuned))
     for step, group in matrices.groupby("step"):
         if (group["update_norm"] == 0).all():
             found.append(f"Step {step} is identical to the base in every matrix of the scope.")
@@ -258,6 +265,16 @@ def warnings_of(trajectory: Trajectory, matrices: pd.DataFrame) -> list[str]:
     return found
 
 
+def dequantised_warnings(checkpoints: Sequence[Checkpoint]) -> list[str]:
+    """What reading FP8 does to the numbers, for each checkpoint that holds it."""
+    return [
+        f"{checkpoint.path} holds FP8 weights, dequantised here: visibility in bfloat16 is of the"
+        " dequantised values, and spectra of the update hold FP8's rounding noise."
+        for checkpoint in checkpoints
+        if set(FP8) & set(checkpoint.dtypes)
+    ]
+
+
 def place_of(checkpoint: Checkpoint) -> dict[str, str]:
     """Where a checkpoint lies, and the commit on the hub that it is."""
     hub = {} if checkpoint.hub is None else {"hub": str(checkpoint.hub)}
@@ -266,7 +283,7 @@ def place_of(checkpoint: Checkpoint) -> dict[str, str]:
 
 def dtypes_of(checkpoint: Checkpoint) -> str:
     """The stored dtypes in words."""
-    names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+    names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"} | FP8
     return " and ".join(names.get(dtype, dtype.lower()) for dtype in checkpoint.dtypes)
 
 
@@ -297,4 +314,5 @@ def _identity(checkpoint: Checkpoint) -> list[Any]:
         return [str(checkpoint.hub)]
     stats = [(str(file.resolve()), file.stat()) for file in sorted(checkpoint.files)]
     sizes = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-    return [sizes, checkpoint.training, checkpoint.config.get("num_attention_heads")]
+    read_by = [checkpoint.config.get(key) for key in ("num_attention_heads", "quantization_config")]
+    return [sizes, checkpoint.training, *read_by]

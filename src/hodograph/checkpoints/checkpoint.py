@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hodograph.checkpoints.names import HubName
 from hodograph.checkpoints.product import Product
-from hodograph.checkpoints.source import Factored, Source, TensorHeader
+from hodograph.checkpoints.source import Factored, Scaled, Source, TensorHeader
 from hodograph.errors import CheckpointError
 
 STEP_FILE = "hodograph_step.json"
@@ -56,7 +56,7 @@ class Checkpoint:
         return self.source.files
 
     def read(self, name: str) -> Tensor:
-        """Read one tensor as stored.
+        """Read one tensor as stored; FP8 that is dequantised in float32.
 
         Raises:
             CheckpointError: its file is another than was opened, or cannot be read.
@@ -77,6 +77,10 @@ class Checkpoint:
         """The factors of what was added to one tensor of its base; None where they are unknown."""
         return self.source.product(name) if isinstance(self.source, Factored) else None
 
+    def spacing(self, name: str) -> Tensor | None:
+        """Distance to the next number FP8 could store at every entry; None where it is not FP8."""
+        return self.source.spacing(name) if isinstance(self.source, Scaled) else None
+
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
         """The stored dtypes, in alphabetical order."""
@@ -87,8 +91,11 @@ class Checkpoint:
 
         Reads the whole checkpoint, one tensor at a time, as fast as it can be read: the digest
         tells W0s apart, it does not guard against forgery. Format, files, sharding and metadata do
-        not enter, so a re-sharded or converted copy has the same digest.
+        not enter, so a re-sharded or converted copy has the same digest. Of dequantised FP8 the
+        stored codes and scales are read.
         """
+        if isinstance(self.source, Scaled):
+            return self.source.digest()
         total = xxhash.xxh3_128()
         for name, header in self.headers.items():
             total.update(f"{name}\0{header.dtype}\0{header.shape}\0".encode())

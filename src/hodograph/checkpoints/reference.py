@@ -7,13 +7,14 @@ from typing import Any
 
 from hodograph.checkpoints.adapter import CONFIG_FILE, adapter_in, open_adapter
 from hodograph.checkpoints.checkpoint import STEP_FILE, Checkpoint, stamp_of
+from hodograph.checkpoints.dequantised import declares_fp8, dequantised
 from hodograph.checkpoints.experts import unstacked
 from hodograph.checkpoints.names import HubName, hub_name
 from hodograph.checkpoints.pickled import SUFFIXES, open_state_dicts, state_dicts_in
 from hodograph.checkpoints.refusal import MEGATRON, UNMERGED, way_on
 from hodograph.checkpoints.safetensors_files import open_safetensors, safetensors_in
 from hodograph.checkpoints.shards import read_json
-from hodograph.checkpoints.source import Source
+from hodograph.checkpoints.source import FP8, Factored, Source
 from hodograph.errors import CheckpointError
 
 MOST_STEP = 10**15
@@ -46,25 +47,29 @@ FORMATS: tuple[Callable[[Path], Source | None], ...] = (
 )  # fmt: skip
 
 
-def open_checkpoint(path: str | Path, base: Checkpoint | None = None) -> Checkpoint:
+def open_checkpoint(
+    path: str | Path, base: Checkpoint | None = None, *, dequantise: bool = False
+) -> Checkpoint:
     """Open weights from their headers alone.
 
     Args:
         path: a file or folder of one of the formats that docs/formats.md lists, or
             `hf://org/name@revision`.
-        base: what an adapter changes; needed for adapters only.
+        base: what an adapter changes, opened likewise; needed for adapters only.
+        dequantise: read FP8 weights as codes times scales, where they are FP8.
 
     Raises:
         CheckpointError: nothing there, no weights that are read, a damaged file, a missing shard,
-            or quantised weights.
+            quantised weights, or FP8 ones whose scales are missing or do not fit.
     """
     checkpoint = stored_checkpoint(path, base)
-    if what := quantisation_of(checkpoint):
-        raise CheckpointError(
-            f"{path}: {what}; its entries are codes, not weights.\n"
-            "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
-            " save_pretrained), or measure the checkpoint it was made from."
-        )
+    adapted = dequantise and isinstance(checkpoint.source, Factored)  # its base is dequantised
+    if not adapted and (what := quantisation_of(checkpoint)):
+        if not (dequantise and declares_fp8(checkpoint.config)):
+            raise CheckpointError(f"{path}: {what}; {_codes_way_on(checkpoint)}")
+        checkpoint = dequantised(checkpoint)
+        if left := _codes_in(checkpoint, QUANTISED_DTYPES - set(FP8)):
+            raise CheckpointError(f"{path}: {left[0]} is not FP8; {_codes_way_on(checkpoint)}")
     if unmerged := [name for name in checkpoint.headers if ".lora_" in name]:
         raise CheckpointError(f"{path}: {UNMERGED.format(name=unmerged[0])}")
     return checkpoint
@@ -184,7 +189,28 @@ def quantisation_of(checkpoint: Checkpoint) -> str | None:
     method = declared.get("quant_method") if isinstance(declared, dict) else None
     if method:
         return f"quantised with {method}"
+    codes = _codes_in(checkpoint, QUANTISED_DTYPES)
+    return f"quantised ({codes[0]})" if codes else None
+
+
+def _codes_in(checkpoint: Checkpoint, dtypes: set[str]) -> list[str]:
+    """Names of the tensors that are codes by their dtype, then of those that are by their name."""
     headers = checkpoint.headers.values()
-    low = [header.name for header in headers if header.dtype in QUANTISED_DTYPES]
-    packed = [h.name for h in headers if h.name.rsplit(".", 1)[-1] in QUANTISED_NAMES]
-    return f"quantised ({(low or packed)[0]})" if low or packed else None
+    low = [header.name for header in headers if header.dtype in dtypes]
+    return low + [h.name for h in headers if h.name.rsplit(".", 1)[-1] in QUANTISED_NAMES]
+
+
+def _codes_way_on(checkpoint: Checkpoint) -> str:
+    """Why codes are not measured, and what to do; of FP8 also how it can be read."""
+    way = "its entries are codes, not weights.\n"
+    if declares_fp8(checkpoint.config):
+        way += "  --dequantise reads FP8 with its scales (measure, compare, diff). Else:\n"
+    elif any(header.dtype in FP8 for header in checkpoint.headers.values()):
+        way += (
+            "  --dequantise reads FP8 with its scales where config.json beside the weights says so"
+            " (quant_method fp8, fbgemm_fp8, or compressed-tensors with 8-bit floats). Else:\n"
+        )
+    return way + (
+        "  Dequantise it (transformers: model.dequantize(), then drop quantization_config and"
+        " save_pretrained), or measure the checkpoint it was made from."
+    )

@@ -45,19 +45,23 @@ def run_checkpoints(path: str | Path) -> dict[int, Path]:
     return dict(sorted(steps.items()))
 
 
-def open_run_end(path: str | Path, base: Checkpoint | None = None) -> RunEnd:
+def open_run_end(
+    path: str | Path, base: Checkpoint | None = None, *, dequantise: bool = False
+) -> RunEnd:
     """Open the last checkpoint of a run folder, or the checkpoint that `path` is.
 
     Args:
         path: a folder with `checkpoints/step_...` in it, or what `open_checkpoint` reads.
         base: what an adapter changes; needed for adapters only.
+        dequantise: as in `open_checkpoint`.
 
     Raises:
         CheckpointError: as `open_checkpoint`, or a run folder without checkpoints.
     """
     if not is_run_folder(path):
-        return RunEnd(open_checkpoint(path, base))
+        return RunEnd(open_checkpoint(path, base, dequantise=dequantise))
     steps = run_checkpoints(path)
-    start = open_checkpoint(steps[0], base) if 0 in steps else None
+    start = open_checkpoint(steps[0], base, dequantise=dequantise) if 0 in steps else None
     finished = (Path(path) / "finished.json").exists()
-    return RunEnd(open_checkpoint(steps[max(steps)], base), start, finished)
+    end = open_checkpoint(steps[max(steps)], base, dequantise=dequantise)
+    return RunEnd(end, start, finished)

@@ -26,6 +26,8 @@ DTYPE_NAMES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+FP8 = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+"""8-bit floats that are read with their scales: stored dtype, and torch's name for it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,17 @@ class Factored(Source, Protocol):
 
     def product(self, name: str) -> Product | None:
         """The factors of what was added to one tensor of the base; None where they are unknown."""
+
+
+@runtime_checkable
+class Scaled(Source, Protocol):
+    """A source that multiplies FP8 codes by their scales."""
+
+    def spacing(self, name: str) -> Tensor | None:
+        """Distance to the next storable number at every entry; None where it is not FP8."""
+
+    def digest(self) -> str:
+        """The digest of the stored codes and scales."""
 
 
 def header_of(name: str, tensor: Tensor, file: Path) -> TensorHeader:

@@ -33,12 +33,17 @@ class Trajectory:
 
 
 def open_trajectory(
-    base: str | Path, tuned: Sequence[str | Path], steps: Sequence[int] | None = None
+    base: str | Path,
+    tuned: Sequence[str | Path],
+    steps: Sequence[int] | None = None,
+    *,
+    dequantise: bool = False,
 ) -> Trajectory:
     """Open a base and its later checkpoints.
 
     Steps come from `steps`, else from what a checkpoint records of itself, else from its folder's
     name (`checkpoint-120`, `step_120`, `global_step_120`, `iter_0000120`).
+    `dequantise` is that of `open_checkpoint`.
 
     Raises:
         CheckpointError: one of them cannot be read.
@@ -46,8 +51,8 @@ def open_trajectory(
     """
     if not tuned:
         raise SettingsError("measure needs a base and at least one tuned checkpoint.")
-    first = open_checkpoint(base)
-    opened = tuple(open_checkpoint(path, first) for path in tuned)
+    first = open_checkpoint(base, dequantise=dequantise)
+    opened = tuple(open_checkpoint(path, first, dequantise=dequantise) for path in tuned)
     base_step = step_of(first) or 0
     if steps is not None:
         if len(steps) != len(opened):

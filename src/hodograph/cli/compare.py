@@ -63,6 +63,7 @@ def compare(
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
+    dequantise: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Compare the updates of two runs, A and B, that started from BASE.
 
@@ -93,10 +94,12 @@ def compare(
         error, or skip tensors that are not in all three checkpoints.
     nonfinite
         error, or skip matrices with NaN or infinity.
+    dequantise
+        Read FP8 weights as codes times scales.
     """
     settings = PairSettings(
         scope=scope, angle_k=angle_k, exact=exact, seed=seed, unpaired=unpaired,
-        nonfinite=nonfinite,
+        nonfinite=nonfinite, dequantise=dequantise,
     )  # fmt: skip
     with entries_bar("comparing") as on_progress:
         comparison = compare_runs(

@@ -20,6 +20,7 @@ def diff(
     a: Path,
     b: Path,
     *,
+    dequantise: Annotated[bool, Parameter(negative="")] = False,
     fail_if_identical: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
@@ -34,13 +35,15 @@ def diff(
         A checkpoint, as `hodograph measure` takes it.
     b
         Another.
+    dequantise
+        Compare FP8 weights as codes times scales.
     fail_if_identical
         End with exit code 1 if nothing differs: for the tests of whoever exports models.
     as_json
         Print one JSON document instead.
     """
     with entries_bar("comparing") as on_progress:
-        found = difference(a, b, on_progress=on_progress)
+        found = difference(a, b, dequantise=dequantise, on_progress=on_progress)
     if as_json:
         print(json.dumps(found.record(), indent=2))
     else:

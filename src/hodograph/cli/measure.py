@@ -50,6 +50,7 @@ def measure(
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
+    dequantise: Annotated[bool, Parameter(negative="")] = False,
     lock_capture: float = LOCK.capture,
     lock_share: float = LOCK.share,
     lock_after: int = LOCK.after,
@@ -109,6 +110,8 @@ def measure(
         error, or skip tensors that are not in every checkpoint.
     nonfinite
         error, or skip the spectra of matrices with NaN or infinity.
+    dequantise
+        Read FP8 weights as codes times scales.
     lock_capture
         Capture from which the rest of the way counts as inside the early subspace.
     lock_share
@@ -126,6 +129,7 @@ def measure(
         scope=scope, only=only, also_bf16=also_bf16, angle_k=angle_k, mask_rank=mask_rank,
         permutations=permutations, exact=exact, device=device, seed=seed, unpaired=unpaired,
         nonfinite=nonfinite, learning_rate=lr, input_tokens=input_tokens, input_draws=input_draws,
+        dequantise=dequantise,
         lock=LockThresholds(
             lock_capture, lock_share, lock_after, lock_noise, lock_energy, lock_inputs
         ),

@@ -10,7 +10,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.matrices.precision import on_bfloat16_grid, squared_ulps
+from hodograph.matrices.update import Update
 from hodograph.tables.lock import LockThresholds
 
 
@@ -40,13 +40,9 @@ def capture(
     return (inside - chance) / (best - chance) if best > chance else None
 
 
-def rounding_energy(weights_MN: Float[Tensor, "M N"], storage: str) -> float:
-    """Expected ‖error‖²_F of stored weights: the sum of ulp² / 12 over the entries.
-
-    Weights that all lie on the bfloat16 grid were rounded to it, whatever stores them now.
-    """
-    dtype = "bfloat16" if on_bfloat16_grid(weights_MN) else storage
-    return squared_ulps(weights_MN, dtype) / 12
+def rounding_energy(update: Update) -> float:
+    """Expected ‖error‖²_F of W1 as stored: the sum of spacing² / 12 over its entries."""
+    return update.tuned_spacing / 12
 
 
 def counts(columns: Mapping[str, Any], thresholds: LockThresholds) -> bool:

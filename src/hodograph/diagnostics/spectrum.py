@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hodograph.matrices.precision import on_bfloat16_grid, squared_ulps
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import TOP_ENERGIES
 
@@ -58,16 +57,13 @@ def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> 
     """What rounding alone would put into the spectrum, and how much stands above it.
 
     A wider file whose tuned weights all lie on the bfloat16 grid was rounded before, and is taken
-    for what it was.
+    for what it was. Of FP8 both sides count: W0 too was rounded after it was trained.
 
     Rounding is taken as uniform within one unit of the last place, so its per-entry variance is
     ulp² / 12 and the largest singular value of such noise is near std (sqrt m + sqrt n).
     """
     rows, cols = update.base_MN.shape
-    storage = "bfloat16" if on_bfloat16_grid(update.tuned_MN) else update.storage
-    squares = squared_ulps(update.tuned_MN, storage)
-    if update.base_rounded:
-        squares += squared_ulps(update.base_MN, storage)
+    squares = update.tuned_spacing + update.base_spacing
     std = math.sqrt(squares / (12 * rows * cols))
     edge = std * (math.sqrt(rows) + math.sqrt(cols))
     share = rows * cols * (std / float(sigma_R.norm())) ** 2
@@ -75,7 +71,9 @@ def resolution(update: Update, sigma_R: Float[Tensor, " R"], density: float) -> 
         "noise_floor": edge,
         "noise_share": share,
         "resolved_rank": int((sigma_R > edge).sum()),
-        "reliability": reliability(storage, density, share),
+        "reliability": (
+            "poor" if update.eight_bit else reliability(update.tuned_grid, density, share)
+        ),
     }
 
 

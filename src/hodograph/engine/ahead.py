@@ -96,7 +96,7 @@ class Ahead:
         energy = float(sigma_R.square().sum())
         whole = float((self.end.tuned_MN - update.base_MN).double().square().sum())
         basis = early.factors.leading(shared_size(early, early, k))
-        noise = self._end_noise + rounding_energy(update.tuned_MN, update.storage)
+        noise = self._end_noise + rounding_energy(update)
         columns: Row = {
             "capture16": capture(rest_MN, sigma_R, basis.v_NK),
             "capture16_left": capture(rest_MN.T, sigma_R, basis.u_MK),
@@ -110,7 +110,7 @@ class Ahead:
 
     @cached_property
     def _end_noise(self) -> float:
-        return rounding_energy(self.end.tuned_MN, self.end.storage)
+        return rounding_energy(self.end)
 
     def _certified(self, *tops: TopVectors | None) -> Row:
         """Bound on the error of the subspaces that were factored for what lies ahead."""

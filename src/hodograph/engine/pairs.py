@@ -15,6 +15,7 @@ from hodograph.diagnostics.spectrum import stable_rank
 from hodograph.diagnostics.two_runs import agreement, between, direction
 from hodograph.engine.matrix import Row
 from hodograph.engine.settings import PairSettings
+from hodograph.engine.stored import update_at
 from hodograph.engine.worker import identity, refuse_nonfinite
 from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.compared import compared
@@ -22,7 +23,7 @@ from hodograph.linalg.factor import factor, factor_change
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
-from hodograph.matrices.update import Update, storage_name, stored_update
+from hodograph.matrices.update import Update, joint_storage
 from hodograph.tables.pairs import INTRUDER_TOP, RUNS
 
 
@@ -48,15 +49,14 @@ def _compare_block(
     base_MN = block.of(trajectory.base.read(parameter.name))
     updates: list[Update] = []
     finite_MN = torch.isfinite(base_MN)
-    for checkpoint, name in zip(trajectory.tuned, parameter.tuned_names, strict=True):
-        tuned_MN = block.of(checkpoint.read(name))
+    for index, checkpoint in enumerate(trajectory.tuned):
+        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
         finite_MN = finite_MN & torch.isfinite(tuned_MN)
         if not bool(finite_MN.all()):
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
-        product = checkpoint.product(name)
-        part = None if product is None else block.of_product(product)
-        updates.append(stored_update(base_MN, tuned_MN, part))
-    row = identity(parameter, block) | {"storage": _widest(updates), "flags": []}
+        updates.append(update_at(parameter, block, trajectory, index, base_MN, tuned_MN))
+    storage = joint_storage(*(update.storage for update in updates))
+    row = identity(parameter, block) | {"storage": storage, "flags": []}
     row["nonfinite"] = int((~finite_MN).sum())
     if row["nonfinite"]:
         return row | {"flags": ["nonfinite"]}
@@ -118,11 +118,6 @@ def _subspaces(a: TopVectors, b: TopVectors, wanted: int, flags: list[str]) -> R
 
 def _named(columns: Row, names: tuple[str, ...], run: str) -> Row:
     return {f"{name}_{run}": columns[name] for name in names if name in columns}
-
-
-def _widest(updates: list[Update]) -> str:
-    first, second = (torch.empty(0, dtype=getattr(torch, u.storage)) for u in updates)
-    return storage_name(first, second)
 
 
 def _flags(update: Update, density: float, run: str) -> list[str]:

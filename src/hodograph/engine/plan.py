@@ -83,7 +83,7 @@ def plan(
 
 
 def _bytes(units: Sequence[Parameter], trajectory: Trajectory) -> int:
-    sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+    sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
     total = 0
     for unit in units:
         total += unit.entries * sizes[trajectory.base.headers[unit.name].dtype]

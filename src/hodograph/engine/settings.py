@@ -44,6 +44,7 @@ class Settings:
         lock: constants of the lock's verdict.
         input_tokens: most tokens whose inputs are looked at, where inputs are.
         input_draws: random updates with these inputs.
+        dequantise: read FP8 weights as codes times scales.
     """
 
     scope: Scope = "linear"
@@ -62,6 +63,7 @@ class Settings:
     lock: LockThresholds = field(default_factory=LockThresholds)
     input_tokens: int = 4096
     input_draws: int = 4
+    dequantise: bool = False
 
     def __post_init__(self) -> None:
         _check(self, "angle_k", "mask_rank", "similarity_k", "permutations", "input_tokens")
@@ -96,6 +98,7 @@ class PairSettings:
         seed: of the bootstrap and of the permutations over layers.
         unpaired: "error" or "skip" tensors that are not in all three checkpoints.
         nonfinite: "error" or "skip" matrices with NaN or infinity.
+        dequantise: as in `Settings`.
     """
 
     scope: Scope = "linear"
@@ -105,6 +108,7 @@ class PairSettings:
     seed: int = 0
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"
+    dequantise: bool = False
 
     def __post_init__(self) -> None:
         _check(self, "angle_k", "similarity_k")

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hodograph.checkpoints import Checkpoint, Product, Trajectory
+from hodograph.checkpoints import Checkpoint, Trajectory
 from hodograph.diagnostics.inputs import InputNull
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import Masks, masks_of
@@ -19,13 +19,14 @@ from hodograph.diagnostics.visibility import sparsity, visibility
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Nonfinite, Settings
+from hodograph.engine.stored import storage_at, update_at
 from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.precision import all_entries_finite
 from hodograph.matrices.unfuse import Block
-from hodograph.matrices.update import Update, storage_name, stored_update
+from hodograph.matrices.update import Update
 
 
 class Inputs(Protocol):
@@ -77,7 +78,8 @@ def _sparsity_only(
         if row["nonfinite"]:
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
         flags = ["nonfinite"] if row["nonfinite"] else []
-        rows.append(row | {"storage": storage_name(base_MN, tuned_MN), "flags": flags})
+        storage = storage_at(parameter, trajectory, index, base_MN, tuned_MN)
+        rows.append(row | {"storage": storage, "flags": flags})
     return rows
 
 
@@ -102,7 +104,7 @@ def _measure_block(
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
         seen = identity(parameter, block) | {"step": trajectory.steps[index]}
         seen |= visibility(base_MN, tuned_MN)
-        stored = stored_update(base_MN, tuned_MN, _product(parameter, block, trajectory, index))
+        stored = update_at(parameter, block, trajectory, index, base_MN, tuned_MN)
         if seen["nonfinite"]:
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
             rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
@@ -138,18 +140,10 @@ def _ends(
     end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
     if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
-    product = _product(parameter, block, trajectory, len(trajectory.tuned) - 1)
-    updates = _storages(stored_update(base_MN, end_MN, product), settings)
+    last = len(trajectory.tuned) - 1
+    updates = _storages(update_at(parameter, block, trajectory, last, base_MN, end_MN), settings)
     device = torch.device(settings.device)
     return {one.storage: Ahead(settings, one.on(device), inputs) for one in updates}
-
-
-def _product(
-    parameter: Parameter, block: Block, trajectory: Trajectory, index: int
-) -> Product | None:
-    """The factors of a checkpoint's update of this matrix, where it is an adapter's."""
-    product = trajectory.tuned[index].product(parameter.tuned_names[index])
-    return None if product is None else block.of_product(product)
 
 
 def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hodograph.checkpoints import Checkpoint, TensorHeader, Trajectory
+from hodograph.checkpoints.source import FP8
 from hodograph.errors import PairingError
 from hodograph.matrices.naming import Role, canonical, in_tower, role_of
 from hodograph.matrices.ties import tied, ties_of
@@ -14,7 +15,7 @@ from hodograph.modules import ATTENTION, LINEAR
 Scope = Literal["linear", "attention", "all"]
 Unpaired = Literal["error", "skip"]
 LONGEST = 120  # characters of a name in a message
-FLOATS = {"F64", "F32", "F16", "BF16"}
+FLOATS = {"F64", "F32", "F16", "BF16", *FP8}  # FP8 is opened with its scales only
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class MatrixWalk:
         return ("not locked" if enough else "undetermined"), None
 
     def _spectrum(self, step: int, update: Update, previous_MN: Tensor) -> Row:
-        noise = rounding_energy(update.tuned_MN, update.storage)
+        noise = rounding_energy(update)
         row: Row = {"capture16": self._captures(update, previous_MN, noise + self.last_noise)}
         subspace = None
         if update.norm > 0:

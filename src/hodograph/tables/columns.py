@@ -74,7 +74,12 @@ def _identity() -> list[Column]:
         column("module", text, "", "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, ..."),
         column("expert", whole, "", "index of the expert; empty in dense layers"),
         column("step", whole, "optimizer steps", "step of the checkpoint"),
-        column("storage", text, "", "dtype the update is seen in: as stored, or bfloat16"),
+        column(
+            "storage",
+            text,
+            "",
+            "dtype the update is seen in: as stored, FP8 if W0 or W1 is, or bfloat16",
+        ),
         column("rows", whole, "", "output dimension m of the matrix"),
         column("cols", whole, "", "input dimension n of the matrix"),
         column(
@@ -406,7 +411,7 @@ def _spectrum() -> list[Column]:
             "reliability",
             pa.string(),
             "",
-            "in 16 bits: caution if noise_share > 0.2 or under 50 % visible, poor under 15 %",
+            "16 bits: caution if noise_share > 0.2 or under 50 % visible, poor under 15 %; FP8 poor",
             OURS,
             "spectrum",
         ),

@@ -34,7 +34,7 @@ def _column(name: str, unit: str, formula: str, family: Family, source: str = OU
 def _identity() -> list[Column]:
     """The identity of `matrices`, but for the step: two runs have two."""
     own = {
-        "storage": "the widest stored dtype of base, A and B",
+        "storage": "the widest stored dtype of base, A and B; FP8 if one is",
         "flags": "no_update_a, no_update_b, sub_ulp_a, sub_ulp_b, lowered_k, nonfinite",
     }
     return [
