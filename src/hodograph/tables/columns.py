@@ -411,7 +411,7 @@ def _spectrum() -> list[Column]:
             "reliability",
             pa.string(),
             "",
-            "16 bits: caution if noise_share > 0.2 or under 50 % visible, poor under 15 %; FP8 poor",
+            "16 bits: caution if noise_share > .2, under 50 % visible, poor under 15 %; FP8: poor",
             OURS,
             "spectrum",
         ),
