@@ -110,8 +110,8 @@ def dequantised(checkpoint: Checkpoint) -> Checkpoint:
         checkpoint: as stored, with a configuration that `declares_fp8`.
 
     Raises:
-        CheckpointError: a scale that is missing, of another shape or dtype, or codes that are
-            not FP8.
+        CheckpointError: a scale that is missing or of another shape or dtype, or blocks that
+            config.json does not tell.
     """
     declared = _declared(checkpoint.config)
     blocks = _blocks(checkpoint.path, declared)
@@ -205,5 +205,5 @@ def _fitting(
 
 def _expected(block: Side | None) -> str:
     if block is None:
-        return ": one number, or one a row, was expected"
-    return f": one number a block of {block[0]} x {block[1]} was expected"
+        return ": one float of 16 or 32 bits, or one a row, was expected"
+    return f": one float of 16 or 32 bits a block of {block[0]} x {block[1]} was expected"
