@@ -21,7 +21,7 @@ from hodograph.checkpoints import open_checkpoint
 from hodograph.diagnostics.spectrum import resolution
 from hodograph.linalg.factor import factor
 from hodograph.matrices.update import stored_update
-from hodograph.report.names import MODULE_ORDER
+from hodograph.modules import LINEAR
 
 Arms = Mapping[str, pd.DataFrame]
 HERE = Path(__file__).parent
@@ -233,7 +233,8 @@ def two_runs(folder: Path, axes: list[Axes]) -> None:
 
 def inputs(arms: Arms, axes: list[Axes]) -> None:
     """By module: capture of the rest from the first checkpoint, and energy in the top inputs."""
-    modules = [m.removesuffix("_proj") for m in MODULE_ORDER]
+    there = set(arms["sft"]["module"])
+    modules = [module for module in LINEAR if module in there]
     shown = (
         ("capture16", "capture16_by_inputs", "capture16_input_null", min),
         ("input_energy16", None, "input_energy16_null", max),
@@ -243,7 +244,7 @@ def inputs(arms: Arms, axes: list[Axes]) -> None:
             table = arms[arm]
             rows = table[(table["storage"] == "float32") & (table["step"] == pick(table["step"]))]
             means = rows.groupby("module")[[c for c in (value, beside, null) if c]].mean()
-            means = means.loc[list(MODULE_ORDER)]
+            means = means.loc[modules]
             x = np.arange(len(modules)) + 0.16 * (place - 1.5)
             panel.plot(x, means[value], color=look.colour, marker=look.marker, ms=4, ls="",
                        label=arm)  # fmt: skip
@@ -251,7 +252,7 @@ def inputs(arms: Arms, axes: list[Axes]) -> None:
                 panel.plot(x, means[beside], color=look.colour, marker=look.marker, ms=4, ls="",
                            mfc="white")  # fmt: skip
             panel.plot(x, means[null], color=NULL, marker="_", ms=6, mew=1.2, ls="")
-        panel.set_xticks(range(len(modules)), modules)
+        panel.set_xticks(range(len(modules)), [m.removesuffix("_proj") for m in modules])
     axes[0].plot([], [], color=NULL, marker="o", mfc="white", ls="", ms=4,
                  label="by a random update, same inputs")  # fmt: skip
     axes[0].plot([], [], color=NULL, marker="_", ls="", label="random updates of each other")
