@@ -1,5 +1,6 @@
 """What is read of a run that is being written, and how it is drawn."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -31,7 +32,7 @@ def at(folder: Path, seconds: float) -> None:
 
 
 def printed(folder: Path, width: int = 100) -> str:
-    console = Console(width=width, record=True, file=Path(os.devnull).open("w"))  # noqa: SIM115
+    console = Console(width=width, record=True, file=io.StringIO())
     with console.file:
         console.print(drawn(look(folder), Pace()))
     return console.export_text()
