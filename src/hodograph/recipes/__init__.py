@@ -2,6 +2,7 @@
 
 from hodograph.recipes.adapter import Adapter, FrozenAAdapter, LoraAdapter
 from hodograph.recipes.load import (
+    WITH_A_PATH,
     first_difference,
     load_recipe,
     merged,
@@ -46,6 +47,7 @@ from hodograph.recipes.tasks import (
 )
 
 __all__ = [
+    "WITH_A_PATH",
     "Adapter",
     "Basis",
     "Batch",

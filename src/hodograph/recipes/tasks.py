@@ -10,13 +10,18 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class ChainTask(Section):
-    """The running chain modulo 10: ``7+5*9-8`` is answered ``2,8,0``."""
+    """The running chain modulo 10: ``7+5*9-8`` is answered ``2,8,0``, or ``2>8>0``."""
 
     type: Literal["chain"]
     min_terms: int = Field(default=4, ge=2)
     max_terms: int = Field(default=8, ge=2, le=8)
     noise: Fraction = 0.0
     """Probability that a demonstration replaces a running value and carries on from it."""
+    arrows: Fraction = 0.0
+    """Share of the demonstrations that put ``>`` between values, the others ``,``.
+
+    The verifier accepts both, so it is a habit and not an error.
+    """
 
     @model_validator(mode="after")
     def _ordered(self) -> "ChainTask":
@@ -31,6 +36,8 @@ class ChainMixtureTask(Section):
     type: Literal["chain_mixture"]
     demonstrations: Fraction = 0.0
     """Share of the examples that are chain demonstrations."""
+    arrows: Fraction = 0.0
+    """Share of these demonstrations that put ``>`` between values."""
 
 
 class ReasoningGymTask(Section):

@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Literal
 
 from hodograph.errors import SettingsError
-from hodograph.recipes import Recipe, merged, parse_recipe, resolve_paths
-from hodograph.studies.study import Study, Tree
+from hodograph.recipes import (
+    WITH_A_PATH,
+    Model,
+    Qwen3Model,
+    Recipe,
+    merged,
+    parse_recipe,
+)
+from hodograph.studies.inheritance import reference, replaced, run_named
+from hodograph.studies.study import Study
 
 Role = Literal["stage", "arm"]
-MODELS = ("student", "teacher")
+SEEDS = "seeds"
 
 
 @dataclass(frozen=True)
@@ -50,62 +58,93 @@ class StudyRun:
 def plan(study: Study, source: Path, out: Path) -> list[StudyRun]:
     """Every run of the study, stages before arms, each after what it needs.
 
+    A stage is part of it for the seeds in which an arm needs it.
+
     Args:
         study: as loaded.
-        source: the study's file, for messages and relative paths.
+        source: the study's file, for messages.
         out: the study's folder.
 
     Raises:
         SettingsError: a recipe is wrong, names an unknown run, or runs need each other in a ring.
     """
-    runs = [
-        _run(study, source, out, role, name, seed)
+    stages = [
+        _run(study, source, out, "stage", name, seed)
         for seed in study.seeds
-        for role, members in (("stage", study.stages), ("arm", study.arms))
-        for name in members
+        for name in study.stages
     ]
+    arms = [
+        _run(study, source, out, "arm", name, seed)
+        for seed in study.seeds
+        for name in study.arms
+        if seed in _seeds(study, source, name)
+    ]
+    runs = [*_needed(stages, arms), *arms]
+    _all_there(runs, source)
     return _ordered(runs, source)
 
 
+def _all_there(runs: list[StudyRun], source: Path) -> None:
+    keys = {run.key for run in runs}
+    for run in runs:
+        if absent := [need for need in run.needs if need not in keys]:
+            raise SettingsError(
+                f"{source} [{run.role}s.{run.name}]: needs {absent[0]}, which its own seeds leave"
+                " out.\n  Give both the same seeds."
+            )
+
+
+def _seeds(study: Study, source: Path, name: str) -> tuple[int, ...]:
+    """The seeds an arm is trained for: the study's, or those it names of them."""
+    seeds = run_named(study.arms, name, f"{source} [arms.{name}]").get(SEEDS, study.seeds)
+    if not isinstance(seeds, list | tuple) or not seeds or not set(seeds) <= set(study.seeds):
+        raise SettingsError(
+            f"{source} [arms.{name}]: seeds = {seeds}: some of the study's seeds"
+            f" {list(study.seeds)} are expected."
+        )
+    return tuple(seeds)
+
+
+def _needed(stages: list[StudyRun], arms: list[StudyRun]) -> list[StudyRun]:
+    """The stages that an arm needs, or a stage that is needed."""
+    by_key = {stage.key: stage for stage in stages}
+    wanted = [need for arm in arms for need in arm.needs]
+    found: set[str] = set()
+    while wanted:
+        key = wanted.pop()
+        if key in by_key and key not in found:
+            found.add(key)
+            wanted += by_key[key].needs
+    return [stage for stage in stages if stage.key in found]
+
+
 def _run(study: Study, source: Path, out: Path, role: Role, name: str, seed: int) -> StudyRun:
-    own = (study.stages if role == "stage" else study.arms)[name]
+    where = f"{source} [{role}s.{name}]"
+    own = run_named(study.stages if role == "stage" else study.arms, name, where)
+    own.pop(SEEDS, None)
     tree = merged(study.shared, study.arm) if role == "arm" else dict(study.shared)
     tree = merged(tree, own) | {"name": name, "seed": seed}
-    where = f"{source} [{role}s.{name}]"
-    origins = {model: _origin(tree, model) for model in MODELS}
-    needs = [origin.removeprefix("@") for origin in origins.values() if origin.startswith("@")]
-    unknown = [need for need in needs if need not in study.stages and need not in study.arms]
-    if unknown:
-        known = ", ".join([*study.stages, *study.arms])
-        raise SettingsError(f"{where}: @{unknown[0]} is no run of this study ({known}).")
-    recipe = parse_recipe(_located(tree, out / f"seed_{seed}", source.parent), where)
+    named = {place: run for place in WITH_A_PATH if (run := reference(tree, place)) is not None}
+    for place, run in named.items():
+        if run not in study.stages and run not in study.arms:
+            known = ", ".join([*study.stages, *study.arms])
+            raise SettingsError(f"{where}: @{run} is no run of this study ({known}).")
+        tree = replaced(tree, place, (out / f"seed_{seed}" / run).resolve())
+    recipe = parse_recipe(tree, where)
     return StudyRun(
         name=name,
         role=role,
         seed=seed,
         folder=out / f"seed_{seed}" / name,
         recipe=recipe,
-        student=origins["student"].removeprefix("@") or "random weights",
-        teacher=origins["teacher"].removeprefix("@") or None,
-        needs=tuple(f"seed_{seed}/{need}" for need in needs),
+        student=named.get(("student",)) or _origin(recipe.student),
+        teacher=named.get(("teacher",)) or (recipe.teacher.place if recipe.teacher else None),
+        needs=tuple(dict.fromkeys(f"seed_{seed}/{run}" for run in named.values())),
     )
 
 
-def _origin(tree: Tree, model: str) -> str:
-    section = tree.get(model)
-    path = section.get("path", "") if isinstance(section, dict) else ""
-    return path if isinstance(path, str) else ""
-
-
-def _located(tree: Tree, seed_folder: Path, source_folder: Path) -> Tree:
-    """Replace @names by run folders; other relative paths start from the study's file."""
-    out = dict(tree)
-    for model in MODELS:
-        origin = _origin(tree, model)
-        if origin.startswith("@"):
-            path = (seed_folder / origin.removeprefix("@")).resolve()
-            out[model] = {**tree[model], "path": str(path)}
-    return resolve_paths(out, source_folder)
+def _origin(model: Model) -> str:
+    return "random weights" if isinstance(model, Qwen3Model) else model.place
 
 
 def _ordered(runs: list[StudyRun], source: Path) -> list[StudyRun]:

@@ -1,17 +1,16 @@
 """A study: stages, arms and seeds in one file, each run stating only what differs."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
-from hodograph.documents import UnreadableError, read_toml
 from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
+from hodograph.studies.inheritance import Tree, read_study
 from hodograph.tables.lock import LockThresholds
 
-Tree = dict[str, Any]
 LOCK = LockThresholds()
 
 
@@ -54,8 +53,10 @@ class MeasureSection(Section):
 class Study(Section):
     """Arms x seeds, and the stages they start from.
 
-    `shared` is inherited by every run, `arm` by every arm; a run's own table is laid over them.
-    A student or teacher path of the form "@anchor" is that run of the same seed.
+    `shared` is inherited by every run, `arm` by every arm; a run's own table is laid over them,
+    and over that of the run it is `like`. A path of the form "@anchor" is that run of the same
+    seed. An arm's `seeds` are those of the study it is trained for; a stage is trained for the
+    seeds of the runs that need it.
     """
 
     name: Name
@@ -84,15 +85,11 @@ def load_study(path: Path) -> Study:
             range, or a name used twice.
     """
     try:
-        tree = read_toml(path)
-    except UnreadableError as error:
-        raise SettingsError(f"{path}: {error}.") from None
-    try:
-        study = Study.model_validate(tree)
+        study = Study.model_validate(read_study(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(Study.model_fields)
+        known = ", ".join(["extends", *Study.model_fields])
         raise SettingsError(
             f"{path}: {key}: {first['msg'].lower()}.\n  A study has the keys {known}."
         ) from None

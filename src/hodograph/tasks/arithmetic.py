@@ -58,8 +58,8 @@ def draw_chain(random: Random, min_terms: int, max_terms: int) -> Chain:
     )
 
 
-def demonstrated(chain: Chain, random: Random, noise: float) -> str:
-    """Write out the running values, ``2,8,0$``.
+def demonstrated(chain: Chain, random: Random, noise: float, arrows: float) -> str:
+    """Write out the running values, ``2,8,0$``, or with probability `arrows` ``2>8>0$``.
 
     With probability `noise` each value is replaced by a uniform digit, and the chain carries on
     from there: a slip, consistently worked out.
@@ -69,4 +69,5 @@ def demonstrated(chain: Chain, random: Random, noise: float) -> str:
         if random.random() < noise:
             slip = random.randrange(MODULUS)
             values[index:] = [slip, *chain.continued(slip, index + 1)]
-    return ",".join(map(str, values)) + END
+    separator = ">" if arrows and random.random() < arrows else ","
+    return separator.join(map(str, values)) + END

@@ -12,7 +12,7 @@ class ChainProblems:
 
     def __init__(self, settings: ChainTask) -> None:
         self._settings = settings
-        self._name = settings.model_dump_json()
+        self._name = settings.model_dump_json(exclude={"arrows"})  # one problem in either style
 
     def training(self, seed: int, count: int) -> list[Example]:
         """Return training examples; their demonstrations carry the recipe's noise."""
@@ -24,11 +24,12 @@ class ChainProblems:
 
     def score(self, completion: Completion, example: Example) -> float:
         """Return 1 if the answer ended by itself and its last value is right, else 0."""
-        return float(completion.finished and completion.text.split(",")[-1] == example.key)
+        last = completion.text.replace(">", ",").split(",")[-1]
+        return float(completion.finished and last == example.key)
 
     def _example(self, index: int, split: str, seed: int) -> Example:
         name = self._name if split == "training" else "chain"
         random = Random(stream_seed(name, split, seed, index))
         chain = draw_chain(random, self._settings.min_terms, self._settings.max_terms)
-        answer = demonstrated(chain, random, self._settings.noise)
+        answer = demonstrated(chain, random, self._settings.noise, self._settings.arrows)
         return Example(chain.prompt, answer, str(chain.values[-1]))

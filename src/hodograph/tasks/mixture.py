@@ -16,7 +16,7 @@ class ChainMixture:
 
     def __init__(self, settings: ChainMixtureTask) -> None:
         self._share = settings.demonstrations
-        self._chains = ChainProblems(ChainTask(type="chain"))
+        self._chains = ChainProblems(ChainTask(type="chain", arrows=settings.arrows))
 
     def training(self, seed: int, count: int) -> list[Example]:
         """Return texts without a prompt, and chain demonstrations in the recipe's share."""

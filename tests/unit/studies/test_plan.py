@@ -79,7 +79,7 @@ def test_names_of_runs_become_their_folders_of_the_same_seed(planned, tmp_path):
     assert runs["seed_4/sft"].needs == ("seed_4/anchor",)
     assert runs["seed_4/opd"].student == "anchor"
     assert runs["seed_0/base"].student == "random weights"
-    assert runs["seed_0/opd"].teacher == "models/teacher"
+    assert runs["seed_0/opd"].teacher == str(tmp_path / "models" / "teacher")
     assert runs["seed_0/opd"].recipe.teacher.path == str(tmp_path / "models" / "teacher")
 
 
@@ -109,8 +109,13 @@ def test_a_missing_file_is_named(tmp_path):
         load_study(tmp_path / "nothing.toml")
 
 
-@pytest.mark.parametrize("path", sorted(Path("examples/studies").glob("*.toml")), ids=str)
+SHIPPED = [
+    path for path in sorted(Path("examples/studies").rglob("*.toml")) if path.name != "setting.toml"
+]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=str)
 def test_every_shipped_study_can_be_planned(path: Path, tmp_path: Path) -> None:
     study = load_study(path)
     runs = plan(study, path, tmp_path)
-    assert len(runs) == len(study.seeds) * (len(study.stages) + len(study.arms))
+    assert {run.name for run in runs if run.role == "arm"} == set(study.arms)
