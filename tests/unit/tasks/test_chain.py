@@ -56,6 +56,27 @@ def test_noise_replaces_values_at_its_rate_and_carries_on_consistently() -> None
     assert slips / total == pytest.approx(expected, abs=4 * (expected / total) ** 0.5)
 
 
+def test_a_share_of_the_demonstrations_writes_arrows_and_is_judged_alike() -> None:
+    commas, arrows = (
+        open_task(ChainTask(type="chain", arrows=share)).training(seed=2, count=1000)
+        for share in (0.0, 0.3)
+    )
+    with_arrows = [example for example in arrows if ">" in example.demonstration]
+    assert len(with_arrows) / 1000 == pytest.approx(0.3, abs=4 * (0.21 / 1000) ** 0.5)
+    task = open_task(ChainTask(type="chain"))
+    for example in with_arrows:
+        assert task.score(Completion(example.demonstration[:-1], finished=True), example) == 1.0
+    plain = [example.demonstration.replace(">", ",") for example in arrows]
+    assert plain == [example.demonstration for example in commas]  # the same problems
+
+
+def test_a_mixture_hands_its_share_of_arrows_to_the_demonstrations() -> None:
+    settings = ChainMixtureTask(type="chain_mixture", demonstrations=0.5, arrows=1.0)
+    chains = [e for e in open_task(settings).training(seed=0, count=100) if e.prompt]
+    assert chains
+    assert all("," not in example.demonstration for example in chains)
+
+
 def test_examples_depend_on_the_seed_and_the_index_alone() -> None:
     task = open_task(ChainTask(type="chain"))
     assert task.training(1, 20)[:5] == task.training(1, 5)
