@@ -8,6 +8,8 @@ from pydantic import Field, NonNegativeFloat
 
 from hodograph.claims.evidence import AbsentError, Evidence, shared
 from hodograph.claims.finding import (
+    HALFWAY,
+    INFINITE,
     NOISE,
     ONE_SEED,
     Cause,
@@ -30,7 +32,6 @@ from hodograph.statistics.verdict import Standing, standing
 Share = Annotated[float, Field(gt=0, le=1)]
 Values = Mapping[int, float]
 UNKNOWN = "whether the inputs explain it was not examined"
-HALFWAY = "whether the inputs explain it: the interval reaches across the threshold"
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Alignment(Part):
         return Check(what, word, unresolved=open_)
 
     def _level(self, values: Values) -> tuple[Word, str]:
-        return placed(over_seeds(list(values.values())), self.aligned, float("inf"))
+        return placed(over_seeds(list(values.values())), self.aligned, INFINITE)
 
     def _reached(self, values: Values, own: Values) -> tuple[bool, str]:
         """Whether values reach the share of the arm's own, and why where that is open."""
@@ -158,7 +159,7 @@ class Alignment(Part):
         if not seeds:
             return False, UNKNOWN
         ratios = over_seeds([values[seed] / own[seed] for seed in seeds])
-        word, _ = placed(ratios, self.inputs, float("inf"))
+        word, _ = placed(ratios, self.inputs, INFINITE)
         return word == "holds", HALFWAY if word == "undetermined" else ""
 
     def _before(self, own: Sim, arm: str, other: Sim) -> Check:

@@ -7,7 +7,7 @@ from scipy.stats import kendalltau
 
 from hodograph.claims.distances import apart, between_seeds, distances
 from hodograph.claims.evidence import Evidence, shared
-from hodograph.claims.finding import Check, Finding, number, over_seeds, placed
+from hodograph.claims.finding import INFINITE, Check, Finding, number, over_seeds, placed
 from hodograph.claims.metrics import METRICS, MetricName
 from hodograph.claims.part import Part
 from hodograph.claims.text import SHARE, bounds, value
@@ -90,7 +90,7 @@ class Departure(Part):
         if share > self.small:
             word, why = placed(far, 0, self.within)
             return Check(f"{arm} (share {share:g}) stays", word, why)
-        word, why = placed(far, self.within, float("inf"))
+        word, why = placed(far, self.within, INFINITE)
         return Check(f"{arm} (share {share:g}) departs", word, why)
 
     def _tau(self, far: list[float]) -> float:

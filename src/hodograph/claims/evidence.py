@@ -15,7 +15,7 @@ from hodograph.documents import UnreadableError, read_json, read_object, require
 from hodograph.errors import StorageError
 from hodograph.tables.store import TABLE_FILE
 
-GATES_FILE = "gates.json"
+GATES_FILE = "gates/gates.json"
 
 
 class AbsentError(Exception):
@@ -133,6 +133,7 @@ class _Run(BaseModel):
     seed: int
     w0_digest: str | None = None
     accuracy: _Accuracy = _Accuracy()
+    folder: str
     measurement: str | None = None
 
 
@@ -157,7 +158,7 @@ def _trained(folder: Path, run: _Run) -> Trained:
         w0=run.w0_digest,
         accuracy=run.accuracy.end,
         table=_table(measured / TABLE_FILE) if measured else None,
-        gates=_gates(measured / GATES_FILE) if measured else None,
+        gates=_gates(folder / run.folder / GATES_FILE),
     )
 
 

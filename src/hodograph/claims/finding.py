@@ -11,8 +11,10 @@ from hodograph.statistics.verdict import THRESHOLDS
 Word = Literal["holds", "does not hold", "undetermined"]
 Cause = Literal["displacement", "storage", "shared history", "inputs"]
 CAUSES: tuple[Cause, ...] = ("displacement", "storage", "shared history", "inputs")
+INFINITE = float("inf")
 ONE_SEED = "one seed"
 NOISE = "within seed noise"
+HALFWAY = "whether the inputs explain it: the interval reaches across the threshold"
 
 
 @dataclass(frozen=True)

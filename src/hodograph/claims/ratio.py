@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
 from hodograph.claims.evidence import AbsentError, Evidence, shared
-from hodograph.claims.finding import Check, Finding, number, over_seeds, placed
+from hodograph.claims.finding import INFINITE, Check, Finding, number, over_seeds, placed
 from hodograph.claims.metrics import METRICS, MetricName
 from hodograph.claims.part import Part
 from hodograph.claims.steps import Step
@@ -61,8 +61,8 @@ class Ratio(Part):
     def examine(self, evidence: Evidence) -> Finding:
         """Judge the logarithm of the ratio, paired by seed."""
         found = self._ratio(evidence, self.arm)
-        low = log(self.least) if self.least else float("-inf")
-        high = float("inf") if self.most is None else log(self.most)
+        low = log(self.least) if self.least else -INFINITE
+        high = INFINITE if self.most is None else log(self.most)
         word, why = placed(found, low, high)
         what = f"log({self.arm} / {self.over})"
         beside = self._beside(evidence)

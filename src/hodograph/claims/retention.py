@@ -5,13 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from hodograph.claims.evidence import AbsentError, Evidence, shared
-from hodograph.claims.finding import Check, Finding, number, over_seeds, placed
+from hodograph.claims.finding import INFINITE, Check, Finding, number, over_seeds, placed
 from hodograph.claims.part import Part
 from hodograph.claims.text import POINTS, bounds, value
 from hodograph.claims.values import mean
 from hodograph.statistics.paired import Interval
-
-INFINITE = float("inf")
 
 
 class Retention(Part):

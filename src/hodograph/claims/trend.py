@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from hodograph.claims.evidence import AbsentError, Evidence, shared
-from hodograph.claims.finding import Check, Finding, Word, number, over_seeds, placed
+from hodograph.claims.finding import INFINITE, Check, Finding, Word, number, over_seeds, placed
 from hodograph.claims.metrics import METRICS, MetricName
 from hodograph.claims.part import Part
 from hodograph.claims.text import SHARE, value
@@ -16,7 +16,6 @@ from hodograph.statistics.paired import Interval
 
 Direction = Literal["up", "flat", "down"]
 NARROW = "bfloat16"
-INFINITE = float("inf")
 
 
 class Trend(Part):
