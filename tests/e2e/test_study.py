@@ -116,7 +116,8 @@ def test_claims_are_declared_judged_and_judged_anew_by_a_report(whole):
     (row,) = json.loads((whole / "ledger.json").read_text())
     assert (row["id"], row["verdict"], row["study"]) == ("C1", "undetermined (one seed)", "tiny")
     assert row["declared"] == "before measuring"
-    assert row["ours"].startswith("sft ") and "permuted update: sft " in row["null"]
+    assert row["ours"].startswith("sft ")
+    assert "permuted update: sft " in row["null"]
     (whole / "ledger.json").unlink()
     command = [HODOGRAPH, "report", str(whole)]
     subprocess.run(command, check=True, capture_output=True, timeout=500)

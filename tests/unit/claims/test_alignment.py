@@ -33,7 +33,8 @@ def test_early_and_first_in_both_forms_and_beyond_inputs_holds():
     assert row.verdict == "holds"
     assert row.ours == "opd 81.0 %, sft 41.5 %"
     assert row.null == (
-        "chance 12.5 %, to the rest of the way 76.0 %, random updates, same inputs 30.0 %, coin 21.0 %"
+        "chance 12.5 %, to the rest of the way 76.0 %, "
+        "random updates, same inputs 30.0 %, coin 21.0 %"
     )
 
 

@@ -50,7 +50,8 @@ def gates(noise=0.01, **changed):
         ({"inputs": 0.055}, "holds, explained by inputs"),
         ({"inputs": 0.0645}, "undetermined (whether the inputs explain it: the interval reaches "
                              "across the threshold)"),
-        ({"norm": 0.02, "noise": 0.001}, "undetermined (the interval reaches across the threshold)"),
+        ({"norm": 0.02, "noise": 0.001},
+         "undetermined (the interval reaches across the threshold)"),
         ({"per_token": None}, "undetermined (gate II.principal_energy.per_token is not defined)"),
     ],
 )  # fmt: skip
