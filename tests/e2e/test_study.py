@@ -48,6 +48,11 @@ intermediate_size = 48
 
 [arms.coin]
 objective = { type = "rlvr", reward = "random" }
+
+[claims.C1]
+claim = "sft below coin"
+paper = "not in it"
+parts = [{ type = "ordering", metric = "update_sparsity", arms = ["sft", "coin"] }]
 """
 BROKEN_ARM = """
 [arms.opd]
@@ -76,6 +81,7 @@ def whole(file):
     done = study(file, out)
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
+    assert "C1  undetermined (one seed) | sft " in done.stdout
     return out
 
 
@@ -104,6 +110,18 @@ def test_trains_measures_and_records_every_run(whole):
     pairs = [pair for one in origin["orderings"] for pair in one["pairs"]]
     assert {(pair["word"], pair["why"]) for pair in pairs} == {("undetermined", "one shared seed")}
     assert all({pair["lower"], pair["higher"]} == {"sft", "coin"} for pair in pairs)
+
+
+def test_claims_are_declared_judged_and_judged_anew_by_a_report(whole):
+    (row,) = json.loads((whole / "ledger.json").read_text())
+    assert (row["id"], row["verdict"], row["study"]) == ("C1", "undetermined (one seed)", "tiny")
+    assert row["declared"] == "before measuring"
+    assert row["ours"].startswith("sft ")
+    assert "permuted update: sft " in row["null"]
+    (whole / "ledger.json").unlink()
+    command = [HODOGRAPH, "report", str(whole)]
+    subprocess.run(command, check=True, capture_output=True, timeout=500)
+    assert json.loads((whole / "ledger.json").read_text()) == [row]
 
 
 def test_looks_at_the_inputs_of_each_runs_own_prompts(whole):

@@ -24,6 +24,15 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "statistics": set(),
     "tables": {"errors", "documents", "atomic", "exclusive", "statistics"},
     "orderings": {"modules", "statistics"},
+    "claims": {
+        "errors",
+        "documents",
+        "atomic",
+        "recipes",
+        "statistics",
+        "tables",
+        "orderings",
+    },
     "diagnostics": {"linalg", "matrices", "tables"},
     "engine": {"errors", "processes", "checkpoints", "matrices", "linalg", "diagnostics", "tables"},
     "inputs": {
@@ -53,6 +62,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "statistics",
         "tables",
         "orderings",
+        "claims",
     },
     "recipes": {"errors", "documents"},
     "tasks": {"errors", "recipes"},
@@ -81,6 +91,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "engine",
         "measurement",
         "tables",
+        "claims",
     },
 }
 HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}

@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+from hodograph.claims.ledger import write_ledger
+from hodograph.claims.standing import CLAIMS_FILE
 from hodograph.cli.terminal import Terminal
 from hodograph.report.page import render
 
 
 def report(folder: Path) -> None:
-    """Render report.html again from the tables in FOLDER.
+    """Render report.html again from the tables in FOLDER, a study's ledger.json too.
 
     Parameters
     ----------
     folder
         What `hodograph measure --out` or `hodograph study --out` wrote.
     """
+    if (folder / CLAIMS_FILE).exists():
+        write_ledger(folder)
     Terminal().print(f"report: {render(folder)}", soft_wrap=True, highlight=False)

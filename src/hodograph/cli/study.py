@@ -6,7 +6,10 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from hodograph.atomic import sweep
+from hodograph.claims.ledger import write_ledger
+from hodograph.claims.standing import declare
 from hodograph.cli.comparison import print_study
+from hodograph.cli.ledger import print_ledger
 from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
 from hodograph.cli.terminal import Terminal
@@ -15,7 +18,7 @@ from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
 from hodograph.report.study import study_orderings
 from hodograph.studies.plan import plan
-from hodograph.studies.record import write_study
+from hodograph.studies.record import measured_arms, write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
 from hodograph.studies.study import load_study
 
@@ -41,6 +44,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     runs = plan(loaded, study_file, out)
     tasks = tasks_of(runs, loaded.measure)
     with only_process(out):
+        declare(out, loaded.claims, measured_arms(runs))
         with bars() as progress:
             failures = run_tasks(
                 tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
@@ -51,6 +55,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
     print_orderings(Terminal(), study_orderings(out))
+    print_ledger(Terminal(), write_ledger(out))
     Terminal().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")

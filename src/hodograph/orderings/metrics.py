@@ -97,6 +97,13 @@ def stored(table: pd.DataFrame) -> str:
     return min(table["storage"].unique(), key=lambda name: (name == "bfloat16", name))
 
 
+def trajectory(table: pd.DataFrame, metric: Ordered, storage: str) -> pd.Series:
+    """Mean of a metric at each step as one storage sees it; steps without a value are left out."""
+    rows = _scope(table, metric)
+    rows = rows[rows["storage"] == storage]
+    return _means(rows, metric.column, rows["step"], metric).dropna()
+
+
 def seen(table: pd.DataFrame, metric: Ordered) -> Seen | None:
     """Read a metric off a run's table; None where no matrix has it at the last step."""
     storage = stored(table)

@@ -30,6 +30,11 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
     )
 
 
+def measured_arms(runs: list[StudyRun]) -> set[str]:
+    """Names of the arms of which a seed is measured."""
+    return {run.name for run in runs if (run.measurement / "summary.json").exists()}
+
+
 def _described(run: StudyRun, out: Path) -> dict[str, Any]:
     finished = _read(run.folder / "finished.json")
     provenance = _read(run.folder / "provenance.json")

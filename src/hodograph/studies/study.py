@@ -1,10 +1,18 @@
 """A study: stages, arms and seeds in one file, each run stating only what differs."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from hodograph.claims.declared import Claim, resolved
 from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
@@ -68,6 +76,20 @@ class Study(Section):
     arm: Tree = Field(default_factory=dict)
     stages: dict[str, Tree] = Field(default_factory=dict)
     arms: dict[str, Tree] = Field(min_length=1)
+    claims: dict[str, Claim] = Field(default_factory=dict)
+
+    @field_validator("claims", mode="before")
+    @classmethod
+    def _whole(cls, claims: Any) -> Any:
+        return resolved(claims) if isinstance(claims, dict) else claims
+
+    @model_validator(mode="after")
+    def _known_arms(self) -> "Study":
+        for name, claim in self.claims.items():
+            if unknown := [arm for arm in claim.arms if arm not in self.arms]:
+                known = ", ".join(self.arms)
+                raise ValueError(f"claims.{name} names {unknown[0]!r}, which is none of {known}")
+        return self
 
     @field_validator("seeds")
     @classmethod

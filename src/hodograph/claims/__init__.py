@@ -1,0 +1,1 @@
+"""A paper's claims as tests on a study's tables, declared before it runs."""
