@@ -23,11 +23,27 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
             "settings": study.measure.model_dump(mode="json"),
             "versions": versions(),
             "failures": failures,
+            "questions": _questions(study),
             "runs": [
                 _described(run, out) for run in runs if (run.folder / "finished.json").exists()
             ],
         },
     )
+
+
+def _questions(study: Study) -> list[dict[str, Any]]:
+    """The questions in order, their comparisons too: a list keeps what a mapping may lose."""
+    return [
+        {
+            **question.model_dump(mode="json", exclude={"comparisons"}),
+            "name": name,
+            "comparisons": [
+                {"name": key, **comparison.model_dump(mode="json")}
+                for key, comparison in question.comparisons.items()
+            ],
+        }
+        for name, question in study.questions.items()
+    ]
 
 
 def _described(run: StudyRun, out: Path) -> dict[str, Any]:

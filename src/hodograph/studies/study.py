@@ -9,6 +9,7 @@ from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
 from hodograph.studies.inheritance import Tree, read_study
+from hodograph.studies.questions import Question, check_questions
 from hodograph.tables.lock import LockThresholds
 
 LOCK = LockThresholds()
@@ -56,7 +57,7 @@ class Study(Section):
     `shared` is inherited by every run, `arm` by every arm; a run's own table is laid over them,
     and over that of the run it is `like`. A path of the form "@anchor" is that run of the same
     seed. An arm's `seeds` are those of the study it is trained for; a stage is trained for the
-    seeds of the runs that need it.
+    seeds of the runs that need it. `questions` group the arms on the page.
     """
 
     name: Name
@@ -68,6 +69,7 @@ class Study(Section):
     arm: Tree = Field(default_factory=dict)
     stages: dict[str, Tree] = Field(default_factory=dict)
     arms: dict[str, Tree] = Field(min_length=1)
+    questions: dict[Name, Question] = Field(default_factory=dict)
 
     @field_validator("seeds")
     @classmethod
@@ -96,4 +98,5 @@ def load_study(path: Path) -> Study:
     study.measure.settings()  # what is out of range is an error before hours of training
     if both := sorted(set(study.stages) & set(study.arms)):
         raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
+    check_questions(study.questions, study.arms, path)
     return study
