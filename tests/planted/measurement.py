@@ -164,7 +164,10 @@ ARM_SIZES = {"sft": 1.7, "opd": 1.0, "rlvr": 0.9, "random-reward": 0.4, "opd-hal
 
 
 def write_study(
-    folder: Path, seeds: tuple[int, ...] = (0,), arms: tuple[str, ...] = tuple(ARM_SIZES)
+    folder: Path,
+    seeds: tuple[int, ...] = (0,),
+    arms: tuple[str, ...] = tuple(ARM_SIZES),
+    **more: Any,
 ) -> Path:
     """Write a study folder: one stage, and each arm measured in each seed."""
     stage = {"role": "stage", "student": "base", "objective": "sft", "measurement": None}
@@ -184,5 +187,16 @@ def write_study(
         "notes": ["The numbers are planted."],
         "runs": runs,
     }
-    (folder / "study.json").write_text(json.dumps(content))
+    (folder / "study.json").write_text(json.dumps(content | more))
     return folder
+
+
+def question(name: str, *comparisons: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """One entry of study.json's questions."""
+    whole = {"name": name, "title": f"Question {name}?", "values": ["update_sparsity"]}
+    return whole | {"comparisons": list(comparisons)} | more
+
+
+def comparison(name: str, *arms: str, shows: tuple[str, ...] = ()) -> dict[str, Any]:
+    """One comparison of a question."""
+    return {"name": name, "title": f"Of {name}", "arms": list(arms), "shows": list(shows)}

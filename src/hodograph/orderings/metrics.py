@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from hodograph.modules import ATTENTION
@@ -60,8 +61,9 @@ NULLS = {  # of what is read off bfloat16 values: a permuted update, else the Ga
     "overlap_principal_30": ("overlap_principal_30_null", "overlap_principal_30_gate"),
     "overlap_low_30": ("overlap_low_30_null", "overlap_low_30_gate"),
 }
+IDENTITY = ("layer", "module", "step", "storage", "rows", "cols", "null_reason")
 COLUMNS = (
-    *("layer", "module", "step", "storage", "rows", "cols", "null_reason"),
+    *IDENTITY,
     *(one.column for one in ORDERED),
     *(null for names in NULLS.values() for null in names),
 )
@@ -107,7 +109,7 @@ def trajectory(table: pd.DataFrame, metric: Ordered, storage: str) -> pd.Series:
 def seen(table: pd.DataFrame, metric: Ordered) -> Seen | None:
     """Read a metric off a run's table; None where no matrix has it at the last step."""
     storage = stored(table)
-    rows = _scope(table, metric)
+    rows = _scope(table, metric)[_needed(metric)]
     own = rows[rows["storage"] == storage]
     end = own["step"].max()
     last = own[(own["step"] == end) & own[metric.column].notna()]
@@ -131,6 +133,13 @@ def seen(table: pd.DataFrame, metric: Ordered) -> Seen | None:
     )
 
 
+def _needed(metric: Ordered) -> list[str]:
+    """The columns a metric is read from: copying all of a wide table costs more than the rest."""
+    return [
+        *dict.fromkeys((*IDENTITY, "relative_norm", metric.column, *NULLS.get(metric.column, ())))
+    ]
+
+
 def _scope(table: pd.DataFrame, metric: Ordered) -> pd.DataFrame:
     chosen = table["module"].isin(ATTENTION)
     return table[chosen] if metric.attention and chosen.any() else table
@@ -143,13 +152,17 @@ def _mean(rows: pd.DataFrame, column: str, metric: Ordered) -> float:
 
 def _means(rows: pd.DataFrame, column: str, by: pd.Series, metric: Ordered) -> pd.Series:
     """The same in each group, in the order of its keys; NaN where no matrix has a value."""
-    weights = _weights(rows, metric).where(rows[column].notna(), 0.0)
-    sums = pd.DataFrame({"value": weights * rows[column].fillna(0.0), "weight": weights})
-    total = sums.groupby(by).sum()
-    return total["value"].astype("float64") / total["weight"]
+    values = rows[column].to_numpy(float)
+    weights = np.where(np.isnan(values), 0.0, _weights(rows, metric))
+    keys, groups = np.unique(by.to_numpy(), return_inverse=True)
+    total = np.bincount(groups, weights)
+    sums = np.bincount(groups, weights * np.nan_to_num(values))
+    found = np.divide(sums, total, out=np.full(len(keys), np.nan), where=total > 0)
+    return pd.Series(found, pd.Index(keys, name=by.name))
 
 
-def _weights(rows: pd.DataFrame, metric: Ordered) -> pd.Series:
+def _weights(rows: pd.DataFrame, metric: Ordered) -> np.ndarray:
     """Entries of each matrix where they count, else 1."""
-    sizes = rows["rows"].astype("float64") * rows["cols"].astype("float64")
-    return sizes if metric.weighted else sizes * 0 + 1
+    if not metric.weighted:
+        return np.ones(len(rows))
+    return rows["rows"].to_numpy(float) * rows["cols"].to_numpy(float)

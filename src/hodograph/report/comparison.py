@@ -12,7 +12,7 @@ from hodograph.report.lock import lock_cell
 from hodograph.report.missing import why_missing
 from hodograph.report.names import null_of, storage_free
 from hodograph.report.numbers import DASH, accuracy, missing, percent, significant
-from hodograph.report.origins import Arm, Origin
+from hodograph.report.origins import Arm
 from hodograph.report.read import Checkpoint, Measurement, Run
 from hodograph.report.series import attention_rows, doubt, trajectory
 from hodograph.report.views import Body, Cell, Head, Table, absent
@@ -45,8 +45,8 @@ _MEASURED = (
 )
 
 
-def comparison_table(groups: Sequence[Origin], caption: str) -> Table:
-    """Return a row for each arm and storage, under a heading for each W0."""
+def comparison_table(groups: Sequence[tuple[str, Sequence[Arm]]], caption: str) -> Table:
+    """Return a row for each arm and storage, under the heading of each group."""
     heads = [
         Head("arm", "objective, task", words=True),
         Head("budget", "steps × lr"),
@@ -57,7 +57,7 @@ def comparison_table(groups: Sequence[Origin], caption: str) -> Table:
         Head("lock", title=definition("capture16"), words=True),
     ]
     bodies = [
-        Body([row for arm in group.arms for row in _arm_rows(arm)], group.label) for group in groups
+        Body([row for arm in arms for row in _arm_rows(arm)], label) for label, arms in groups
     ]
     return Table(caption, heads, bodies)
 
@@ -170,7 +170,7 @@ def _stable_rank_cell(runs: Sequence[Measurement], storage: str) -> Cell:
     ends, flags = [], []
     for run in runs:
         rows, _ = attention_rows(run.table[run.table["storage"] == storage])
-        points = trajectory(rows, "stable_rank")["mean"].tolist()
+        points = trajectory(rows, "stable_rank", interval=False)["mean"].tolist()
         ends += [(points[0], points[-1])] if points else []
         flags.append(doubt(rows[rows["step"] == run.steps[-1]], "stable_rank"))
     if not ends:

@@ -24,8 +24,7 @@ def trajectory(
     *,
     unit: str = "",
     limits: tuple[float, float] | None = None,
-    chance: float | None = None,
-    without: str = "chance",
+    nulls: pd.DataFrame | None = None,
 ) -> Axes:
     """Draw one line an arm against optimizer steps, with its band.
 
@@ -35,8 +34,7 @@ def trajectory(
         looks: How each arm is drawn.
         unit: Label of the y axis; "share" is shown in per cent.
         limits: Limits of the y axis, so that panels can be compared.
-        chance: What chance alone gives, as a dotted line.
-        without: What that is called on it.
+        nulls: Columns arm, step, null: dotted lines, one for all arms where it is the same.
     """
     for arm, points in table.groupby("arm", sort=False):
         look = looks[str(arm)]
@@ -46,10 +44,8 @@ def trajectory(
         )
         axes.plot(points["step"], points["mean"], color=look.colour, ls=look.line)
         _markers(points, axes, look)
-    if chance is not None:
-        axes.axhline(chance, color=MUTED, ls=":", lw=1)
-        axes.annotate(without, (1, chance), (-2, 3), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", fontsize=10, color=MUTED)  # fmt: skip
+    if nulls is not None:
+        _dotted(nulls, axes, looks)
     axes.set_xlabel("optimizer steps")
     axes.set_ylabel("%" if unit == "share" else unit)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=(1, 2, 4, 5, 10)))
@@ -58,6 +54,15 @@ def trajectory(
     if limits is not None:
         axes.set_ylim(*limits)
     return axes
+
+
+def _dotted(nulls: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> None:
+    steps = nulls.groupby("step")["null"]
+    if (steps.max() - steps.min() <= 1e-6 * steps.max().abs()).all():
+        axes.plot(*zip(*steps.mean().items(), strict=True), color=MUTED, ls=":", lw=1.2)
+        return
+    for arm, points in nulls.groupby("arm", sort=False):
+        axes.plot(points["step"], points["null"], color=looks[str(arm)].colour, ls=":", lw=1.1)
 
 
 def _markers(points: pd.DataFrame, axes: Axes, look: Look) -> None:

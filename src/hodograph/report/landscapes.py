@@ -21,9 +21,9 @@ from hodograph.tables.columns import BY_NAME
 FALSE_SHARE = 0.05  # of the cells told apart from their null
 
 
-def heat_map_figures(arms: Arms) -> list[Figure]:
+def heat_map_figures(arms: Arms, ident: str = "") -> list[Figure]:
     """Return one figure a metric, one panel an arm, all panels of a metric in one colour scale."""
-    found = [_figure(arms, metric) for metric in HEAT_MAPS]
+    found = [_figure(arms, metric, ident) for metric in HEAT_MAPS]
     return [figure for figure in found if figure is not None]
 
 
@@ -34,7 +34,7 @@ def _last(arms: Arms) -> dict[str, pd.DataFrame]:
     }
 
 
-def _figure(arms: Arms, metric: str) -> Figure | None:
+def _figure(arms: Arms, metric: str, ident: str) -> Figure | None:
     tables = {name: rows for name, rows in _last(arms).items() if rows[metric].notna().any()}
     if not tables:
         return None
@@ -42,9 +42,10 @@ def _figure(arms: Arms, metric: str) -> Figure | None:
     limits = _limits(cells)
     starred = found_cells(tables, CELL_TESTS[metric]) if metric in CELL_TESTS else {}
     faint = {name: in_doubt(rows, metric) for name, rows in tables.items()}
+    start = f"{ident}heat-{metric}"
     panels = [
         _panel(name, cells[name], metric, limits,
-               {"starred": starred.get(name), "faint": faint[name]}, f"heat-{metric}-{index}")
+               {"starred": starred.get(name), "faint": faint[name]}, f"{start}-{index}")
         for index, name in enumerate(cells)
     ]  # fmt: skip
     caption = _caption(arms, metric, sorted(set(arms) - set(cells)))

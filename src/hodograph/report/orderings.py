@@ -33,10 +33,10 @@ class OrderingsView:
     sentences: list[tuple[str, list[str]]]
 
 
-def orderings_by_origin(groups: Sequence[Origin]) -> dict[str, list[Ordering]]:
+def orderings_by_origin(groups: Sequence[Origin], title: str = "") -> dict[str, list[Ordering]]:
     """Order the measured arms of each W0; groups of fewer than two are left out."""
     measured = {
-        group.label: {
+        titled(title, group.label): {
             arm.name: {seed: one.table for seed, one in arm.measurements.items()}
             for arm in group.arms
             if arm.measurements
@@ -44,6 +44,11 @@ def orderings_by_origin(groups: Sequence[Origin]) -> dict[str, list[Ordering]]:
         for group in groups
     }
     return {label: orderings_of(arms) for label, arms in measured.items() if len(arms) > 1}
+
+
+def titled(title: str, label: str) -> str:
+    """Put what arms are compared for before what they start from."""
+    return f"{title}. {label}" if title else label
 
 
 def orderings_views(found: dict[str, list[Ordering]]) -> list[OrderingsView]:

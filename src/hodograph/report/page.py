@@ -102,6 +102,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
+    view |= {"command": f"hodograph report {folder}"}
     text = printable(_environment().get_template(template).render(**view))
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -153,6 +153,25 @@ class Run(_Record):
     measurement: str | None = None
 
 
+class Comparison(_Record):
+    """A few arms to be read beside each other, and what is shown of them."""
+
+    name: str
+    title: str
+    arms: tuple[str, ...]
+    shows: tuple[str, ...] = ()
+
+
+class Question(_Record):
+    """One section of the page; see hodograph.studies.questions."""
+
+    name: str
+    title: str
+    claims: tuple[str, ...] = ()
+    values: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+
+
 class Study(_Record):
     """`study.json`: arms and seeds, what they cost and reached, and the runs that failed."""
 
@@ -164,6 +183,7 @@ class Study(_Record):
     notes: list[str]
     runs: list[Run]
     failures: dict[str, str] = {}
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hodograph.statistics.bootstrap import levels
 from hodograph.tables.columns import BY_NAME
 
 DRAWS = 2000
+_KEPT = ("storage", "step", "layer", "rows", "cols", "flags", "reliability")
 
 
 def attention_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -27,27 +28,29 @@ def attention_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def layer_mean(
-    rows: pd.DataFrame, metric: str, *, weighted: bool = False
+    rows: pd.DataFrame, metric: str, *, weighted: bool = False, interval: bool = True
 ) -> tuple[float, float, float]:
     """Return the mean over matrices and its 95 % bootstrap interval over layers.
 
     Matrices without a value are left out. The interval is NaN where fewer than two layers have
-    one.
+    one, or where it is not asked for.
 
     Args:
         rows: Matrices of one checkpoint in one storage.
         metric: The column.
         weighted: Weigh each matrix by its number of parameters.
+        interval: Whether the interval is wanted: seeds, where there are several, take its place.
     """
-    rows = rows[rows[metric].notna()]
-    if rows.empty:
+    values = rows[metric].to_numpy(float)
+    known = ~np.isnan(values)
+    if not known.any():
         return np.nan, np.nan, np.nan
-    weight = rows["rows"] * rows["cols"] if weighted else pd.Series(1.0, rows.index)
-    layers = rows["layer"].fillna(-1)
-    totals = (weight * rows[metric]).groupby(layers).sum().to_numpy(float)
-    weights = weight.groupby(layers).sum().to_numpy(float)
+    weight = (rows["rows"] * rows["cols"]).to_numpy(float) if weighted else np.ones(len(rows))
+    layers = np.unique(rows["layer"].fillna(-1).to_numpy(float)[known], return_inverse=True)[1]
+    totals = np.bincount(layers, (weight * values)[known])
+    weights = np.bincount(layers, weight[known])
     mean = float(totals.sum() / weights.sum())
-    if len(totals) < 2:
+    if len(totals) < 2 or not interval:
         return mean, np.nan, np.nan
     share = np.full(len(totals), 1 / len(totals))
     counts = np.random.default_rng(0).multinomial(len(totals), share, size=DRAWS)
@@ -74,14 +77,16 @@ def doubt(rows: pd.DataFrame, metric: str) -> str:
     return ""
 
 
-def trajectory(table: pd.DataFrame, metric: str, *, weighted: bool = False) -> pd.DataFrame:
+def trajectory(
+    table: pd.DataFrame, metric: str, *, weighted: bool = False, interval: bool = True
+) -> pd.DataFrame:
     """Return mean, low, high and reliability flag of a metric at each step, in each storage.
 
     Columns: storage, step, mean, low, high, flag. Steps without any value are left out.
     """
     points = []
-    for (storage, step), rows in table.groupby(["storage", "step"], sort=True):
-        mean, low, high = layer_mean(rows, metric, weighted=weighted)
+    for (storage, step), rows in table[[*_KEPT, metric]].groupby(["storage", "step"], sort=True):
+        mean, low, high = layer_mean(rows, metric, weighted=weighted, interval=interval)
         points.append((storage, int(step), mean, low, high, doubt(rows, metric)))
     frame = pd.DataFrame(points, columns=["storage", "step", "mean", "low", "high", "flag"])
     return frame[frame["mean"].notna()]

@@ -5,24 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hodograph.claims.row import read_ledger
 from hodograph.orderings.ordering import Ordering, record
-from hodograph.report.comparison import (
-    accuracy_cell,
-    budget_cell,
-    budgets_differ,
-    comparison_table,
-)
-from hodograph.report.landscapes import heat_map_figures
+from hodograph.report.comparison import accuracy_cell, budget_cell
+from hodograph.report.ledger import claims
 from hodograph.report.numbers import DASH, accuracy
-from hodograph.report.orderings import judged, orderings_by_origin, orderings_views
-from hodograph.report.origins import Arm, Origin, origins, short
+from hodograph.report.orderings import judged
+from hodograph.report.origins import Arm, origins, short
+from hodograph.report.question_view import question_view
+from hodograph.report.questions import asked, comparison_orderings, not_run
 from hodograph.report.read import Run, Study, read_measurement, read_study
-from hodograph.report.trajectories import (
-    Arms,
-    arm_keys,
-    sparsity_size_figure,
-    trajectory_figures,
-)
+from hodograph.report.summary import lead
 from hodograph.report.views import Body, Cell, Head, Table
 
 
@@ -30,37 +23,38 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
     """Return everything the study template shows; reads the measurement of each run.
 
     Raises:
-        StorageError: A measurement the study names is missing or corrupt.
+        StorageError: A measurement the study names, or the ledger, is missing or corrupt.
     """
     arms = _arms(folder, study)
-    groups = origins(arms)
-    measured: Arms = {arm.name: list(arm.measurements.values()) for arm in arms if arm.measurements}
-    ordered = orderings_by_origin(groups)
-    against = sparsity_size_figure(measured) if measured else None
+    questions = asked(study, arms)
+    by_comparison = comparison_orderings(questions)
+    found = claims(read_ledger(folder))
+    together = _together(by_comparison)
     return {
         "study": study,
         "warnings": _warnings(study, arms),
-        "notes": [*_cautions(study, groups), *study.notes],
-        "comparison": comparison_table(groups, "Arms at their last step"),
-        "each_seed": _each_seed(study, arms),
-        "orderings": orderings_views(ordered),
-        "judged": judged(ordered),
-        "ordered": record(ordered),
+        "notes": [*_cautions(study, arms), *study.notes],
+        "lead": lead(by_comparison, found),
+        "questions": [question_view(one, by_comparison, found) for one in questions],
+        "claims": found,
+        "judged": judged(together) if together else "",
+        "ordered": record(together),
         "runs": runs_table(folder, study),
-        "trajectories": (trajectory_figures(measured) if measured else [])
-        + ([against] if against else []),
-        "landscapes": heat_map_figures(measured) if measured else [],
-        "keys": arm_keys(measured),
     }
 
 
 def study_orderings(folder: Path) -> dict[str, list[Ordering]]:
-    """Return the orderings of a study's measured arms, by the W0 they start from.
+    """Return the orderings of a study's measured arms, by comparison and the W0 they start from.
 
     Raises:
         StorageError: `study.json` or a measurement it names is missing or corrupt.
     """
-    return orderings_by_origin(origins(_arms(folder, read_study(folder))))
+    study = read_study(folder)
+    return _together(comparison_orderings(asked(study, _arms(folder, study))))
+
+
+def _together(by_comparison: dict[str, dict[str, list[Ordering]]]) -> dict[str, list[Ordering]]:
+    return {label: found for one in by_comparison.values() for label, found in one.items()}
 
 
 def _arms(folder: Path, study: Study) -> list[Arm]:
@@ -74,16 +68,6 @@ def _arm(folder: Path, name: str, runs: list[Run]) -> Arm:
     return Arm(name, own, found)
 
 
-def _each_seed(study: Study, arms: list[Arm]) -> list[Table]:
-    if len(study.seeds) < 2:
-        return []
-    tables = []
-    for seed in study.seeds:
-        present = [one for arm in arms if (one := arm.only(seed)).runs]
-        tables.append(comparison_table(origins(present), f"Seed {seed}: arms at their last step"))
-    return tables
-
-
 def _warnings(study: Study, arms: list[Arm]) -> list[str]:
     failed = [f"{run} failed: {why}" for run, why in study.failures.items()]
     return failed + [
@@ -94,8 +78,8 @@ def _warnings(study: Study, arms: list[Arm]) -> list[str]:
     ]
 
 
-def _cautions(study: Study, groups: list[Origin]) -> list[str]:
-    notes = []
+def _cautions(study: Study, arms: list[Arm]) -> list[str]:
+    notes, groups = [], origins(arms)
     if len(study.seeds) == 1:
         notes.append("One seed: no interval over seeds. Bands are over layers of one run each.")
     if len(groups) > 1:
@@ -103,12 +87,8 @@ def _cautions(study: Study, groups: list[Origin]) -> list[str]:
             f"The arms start from {len(groups)} different W0. They are grouped by it: values are "
             "comparable within a group, not across."
         )
-    notes += [
-        f"{group.label}: budgets (learning rate × steps) differ between arms, so differences "
-        "between them are not those of the objective alone."
-        for group in groups
-        if budgets_differ(group.arms)
-    ]
+    if missing := not_run(study, arms):
+        notes.append(f"Asked about but not run, so absent below: {', '.join(missing)}.")
     absent = [
         f"{run.name} (seed {run.seed})"
         for run in study.runs

@@ -23,6 +23,7 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
             "settings": study.measure.model_dump(mode="json"),
             "versions": versions(),
             "failures": failures,
+            "questions": _questions(study),
             "runs": [
                 _described(run, out) for run in runs if (run.folder / "finished.json").exists()
             ],
@@ -33,6 +34,21 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
 def measured_arms(runs: list[StudyRun]) -> set[str]:
     """Names of the arms of which a seed is measured."""
     return {run.name for run in runs if (run.measurement / "summary.json").exists()}
+
+
+def _questions(study: Study) -> list[dict[str, Any]]:
+    """The questions in order, their comparisons too: a list keeps what a mapping may lose."""
+    return [
+        {
+            **question.model_dump(mode="json", exclude={"comparisons"}),
+            "name": name,
+            "comparisons": [
+                {"name": key, **comparison.model_dump(mode="json")}
+                for key, comparison in question.comparisons.items()
+            ],
+        }
+        for name, question in study.questions.items()
+    ]
 
 
 def _described(run: StudyRun, out: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
 from hodograph.studies.inheritance import Tree, read_study
+from hodograph.studies.questions import Question, check_questions
 from hodograph.tables.lock import LockThresholds
 
 LOCK = LockThresholds()
@@ -64,7 +65,7 @@ class Study(Section):
     `shared` is inherited by every run, `arm` by every arm; a run's own table is laid over them,
     and over that of the run it is `like`. A path of the form "@anchor" is that run of the same
     seed. An arm's `seeds` are those of the study it is trained for; a stage is trained for the
-    seeds of the runs that need it.
+    seeds of the runs that need it. `questions` group the arms on the page.
     """
 
     name: Name
@@ -77,6 +78,7 @@ class Study(Section):
     stages: dict[str, Tree] = Field(default_factory=dict)
     arms: dict[str, Tree] = Field(min_length=1)
     claims: dict[str, Claim] = Field(default_factory=dict)
+    questions: dict[Name, Question] = Field(default_factory=dict)
 
     @field_validator("claims", mode="before")
     @classmethod
@@ -118,4 +120,5 @@ def load_study(path: Path) -> Study:
     study.measure.settings()  # what is out of range is an error before hours of training
     if both := sorted(set(study.stages) & set(study.arms)):
         raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
+    check_questions(study.questions, study.arms, path)
     return study

@@ -53,9 +53,16 @@ def test_a_flagged_point_is_hollow(axes):
     assert faces[20] == look["opd"].colour != faces[10]
 
 
-def test_chance_is_a_line_at_its_value(axes):
-    figures.trajectory(points(), axes, looks(["opd", "sft"]), chance=0.25)
-    assert axes.lines[-1].get_ydata()[0] == 0.25
+def test_one_null_for_all_arms_is_one_line_and_others_have_their_arms_colour(axes):
+    look = looks(["opd", "sft"])
+    nulls = pd.DataFrame({"arm": ["opd", "sft"] * 2, "step": [10, 10, 20, 20], "null": 0.25})
+    figures.trajectory(points(), axes, look, nulls=nulls)
+    assert drawn(axes)[-1] == [[10, 0.25], [20, 0.25]]
+    assert len([line for line in axes.lines if line.get_linestyle() == ":"]) == 1
+    nulls["null"] = [0.1, 0.2, 0.3, 0.4]
+    figures.trajectory(points(), axes, look, nulls=nulls)
+    own = {line.get_color(): line.get_ydata().tolist() for line in axes.lines[-2:]}
+    assert own == {look["opd"].colour: [0.1, 0.3], look["sft"].colour: [0.2, 0.4]}
 
 
 def test_limits_hold_every_band_and_chance():
