@@ -1,7 +1,6 @@
 """Results as a terminal shows them: each number with its null and its interval."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -58,7 +57,7 @@ LEGEND = (
 )
 
 
-def print_measurement(console: Console, measurement: Measurement, page: Path) -> None:
+def print_measurement(console: Console, measurement: Measurement, page: str) -> None:
     """Print the last checkpoint's metrics in each storage, and where the page is."""
     summary = measurement.summary
     checkpoints = summary["checkpoints"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hodograph.cli.terminal import Terminal
-from hodograph.report.page import render
+from hodograph.cli.written import report_at
 
 
 def report(folder: Path) -> None:
@@ -12,6 +12,7 @@ def report(folder: Path) -> None:
     Parameters
     ----------
     folder
-        What `hodograph measure --out` or `hodograph study --out` wrote.
+        What `hodograph measure --out` or `hodograph study --out` wrote; of a measurement also a
+        URL such as s3://bucket/name.
     """
-    Terminal().print(f"report: {render(folder)}", soft_wrap=True, highlight=False)
+    Terminal().print(f"report: {report_at(folder)}", soft_wrap=True, highlight=False)
