@@ -1,6 +1,7 @@
 """The engine of a Ray cluster: one unit a task, on whichever node is free."""
 
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from hodograph.processes import one_thread
 
 RETRIES = 3  # of a unit whose worker or node was lost
 AHEAD = 2  # units handed to Ray for each that can be in work, so that no worker waits
+CONNECT_SECONDS = 10
 LIBRARIES = 400_000_000  # bytes a worker process takes before it reads a weight
 
 
@@ -86,8 +88,9 @@ class OnRay:
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
+            _require_listener(self.address)
             ray.init(self.address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise SettingsError(
                 f"no Ray cluster at {self.address!r} ({str(error).splitlines()[0]}).\n"
                 "  Start one with `ray start --head`, or name the address of its head: --address"
@@ -108,6 +111,17 @@ def _installed() -> ModuleType:
             "  pip install 'hodograph[ray]', here and on every node."
         ) from error
     return ray
+
+
+def _require_listener(address: str) -> None:
+    """Find out in seconds that nobody listens there; Ray tries for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _require(ray: ModuleType, resource: str, needed: int, by: str) -> None:
@@ -143,7 +157,7 @@ def _in_tasks(
             yield unit, _rows(ray, done[0], unit)
     finally:
         for reference in running:
-            ray.cancel(reference, force=True)
+            ray.cancel(reference)
 
 
 def _cores(ray: ModuleType) -> int:
