@@ -58,5 +58,5 @@ def _lock(descriptor: int, folder: Path, kind: int) -> None:
     except OSError as error:
         raise StorageError(
             f"{folder}: its file system keeps no locks ({error.strerror}).\n"
-            "  Name a folder on a local disk, and copy it afterwards."
+            "  Name a folder on a local disk and copy it afterwards, or an object store (s3://...)."
         ) from error

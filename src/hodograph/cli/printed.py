@@ -13,6 +13,7 @@ from hodograph.measurement import Measurement
 from hodograph.report.series import doubt
 
 SHOWN_UNITS = 5
+LONG = 2 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", f"{plan.workers}"),
         ("factoring on", plan.device),
-        ("time, estimated", f"{plan.seconds:.0f} s"),
+        ("time, estimated", _duration(plan.seconds)),
         ("memory a worker, estimated", _memory(plan)),
     ):
         table.add_row(label, value)
@@ -112,6 +113,11 @@ def _print_renamed(console: Console, lines: list[str]) -> None:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if len(lines) > SHOWN_UNITS:
         console.print(f"  and {len(lines) - SHOWN_UNITS} more")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, or hours where nobody would count seconds."""
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 3600:.1f} hours"
 
 
 def _memory(plan: Plan) -> str:
