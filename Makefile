@@ -10,7 +10,7 @@ setup: .venv/ready
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hodograph needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gguf,hub,lora,trackers,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gguf,hub,lora,ray,s3,trackers,dev]'
 	@touch $@
 
 demo: setup

@@ -8,14 +8,18 @@ if TYPE_CHECKING:
     from hodograph.measurement import Measurement, measure, plan_measurement
     from hodograph.monitor import Monitor
     from hodograph.placement import Placement, place
+    from hodograph.sharding import Shard, measure_shard, merge
 
 __all__ = [
     "Comparison",
     "Measurement",
     "Monitor",
     "Placement",
+    "Shard",
     "compare",
     "measure",
+    "measure_shard",
+    "merge",
     "place",
     "plan_measurement",
 ]
@@ -24,8 +28,11 @@ _MODULES = {
     "Measurement": "measurement",
     "Monitor": "monitor",
     "Placement": "placement",
+    "Shard": "sharding",
     "compare": "comparison",
     "measure": "measurement",
+    "measure_shard": "sharding",
+    "merge": "sharding",
     "place": "placement",
     "plan_measurement": "measurement",
 }

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, RunEnd, Trajectory, open_checkpoint, open_run_end
-from hodograph.engine.local import Progress, run
+from hodograph.engine.local import Local
 from hodograph.engine.pairs import compare_parameter
+from hodograph.engine.run import Progress, run
 from hodograph.engine.settings import PairSettings
-from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Parameter, Skipped, pair
 from hodograph.measurement import (
     dequantised_warnings,
@@ -75,14 +75,13 @@ def compare(
         StorageError: results cannot be written to `out`.
     """
     settings = settings or PairSettings(**changed)
-    if workers < 1:
-        raise SettingsError(f"workers is {workers}; it must be at least 1.")
+    engine = Local(workers)
     start = open_checkpoint(base, dequantise=settings.dequantise)
     ends = tuple(open_run_end(run, start, dequantise=settings.dequantise) for run in (a, b))
     trajectory = Trajectory(start, tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
     fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
-    folder = MeasurementFolder(Path(out), fingerprint, PAIRS) if out is not None else None
+    folder = MeasurementFolder(out, fingerprint, PAIRS) if out is not None else None
     with held(folder):
         if folder is not None and (finished := folder.finished()) is not None:
             pairs, summary = finished
@@ -90,7 +89,7 @@ def compare(
                 return Comparison(pairs, summary)
         work = partial(compare_parameter, trajectory=trajectory, settings=settings)
         parts = folder or MemoryParts()
-        rows = run(parameters, work, settings.accepts, parts, on_progress, workers)
+        rows = run(parameters, work, settings.accepts, parts, on_progress, engine)
         table = table_of(rows, PAIRS.columns)
         pairs = to_frame(table)
         summary = _head(trajectory, ends, parameters, skipped, settings, pairs)

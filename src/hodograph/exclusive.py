@@ -1,4 +1,4 @@
-"""One process a folder: two that write into one would mix their results."""
+"""One process a folder, or a share of its work: two at the same would mix their results."""
 
 import fcntl
 import os
@@ -13,29 +13,43 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def only_process(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made, for this process alone.
+def only_process(folder: Path, share: str | None = None) -> Iterator[None]:
+    """Hold a folder, which is made, for this process alone, or one share of the work in it.
 
-    The lock is the kernel's: it goes with the process, however that ends. The file stays.
+    Processes that hold different shares work side by side; whoever holds the folder whole works
+    alone. The locks are the kernel's: they go with the process, however that ends. The files stay;
+    those of shares are removed by the next who holds the folder whole.
 
     Raises:
         StorageError: another process works in the folder, or it cannot be written or locked.
     """
+    with _locked(folder, LOCK_FILE, fcntl.LOCK_EX if share is None else fcntl.LOCK_SH):
+        if share is None:
+            for left in folder.glob(f"{LOCK_FILE}-*"):
+                left.unlink(missing_ok=True)
+            yield
+        else:
+            with _locked(folder, f"{LOCK_FILE}-{share}", fcntl.LOCK_EX):
+                yield
+
+
+@contextmanager
+def _locked(folder: Path, name: str, kind: int) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise storage_error(folder, error) from error
     try:
-        _lock(descriptor, folder)
+        _lock(descriptor, folder, kind)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path, kind: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise StorageError(
             f"{folder}: another process of hodograph works in this folder.\n"
@@ -44,5 +58,5 @@ def _lock(descriptor: int, folder: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"{folder}: its file system keeps no locks ({error.strerror}).\n"
-            "  Name a folder on a local disk, and copy it afterwards."
+            "  Name a folder on a local disk and copy it afterwards, or an object store (s3://...)."
         ) from error

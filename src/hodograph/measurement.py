@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +16,10 @@ import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
 from hodograph.checkpoints.source import FP8
-from hodograph.engine.devices import check_device, kind_of
-from hodograph.engine.local import Progress, run
+from hodograph.engine.choice import EngineName, engine_of
+from hodograph.engine.local import Local
 from hodograph.engine.plan import Plan, plan
+from hodograph.engine.run import Engine, Progress, Work, run
 from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
@@ -55,6 +56,40 @@ class Measurement:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Job:
+    """All that is known of a measurement before it starts.
+
+    Attributes:
+        trajectory: the checkpoints.
+        parameters: the units.
+        skipped: tensors that are left out, and why.
+        settings: of the measurement.
+        source: texts that W0 is run on, where they were asked for.
+        device: what the numbers of the device depend on, as an engine's `kind_of` says.
+    """
+
+    trajectory: Trajectory
+    parameters: list[Parameter]
+    skipped: list[Skipped]
+    settings: Settings
+    source: Source | None
+    device: str
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What the fingerprint is made of, beside the checkpoints."""
+        asked = self.settings.printed() | {"device": self.device}
+        if self.source is not None:
+            asked["inputs"] = identity(self.source, self.trajectory.base.path)
+        return asked
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells its parts from those of any other."""
+        return fingerprint_of(self.trajectory, self.asked, MATRICES)
+
+
 def measure(
     base: str | Path,
     tuned: str | Path | Sequence[str | Path],
@@ -64,6 +99,8 @@ def measure(
     out: str | Path | None = None,
     settings: Settings | None = None,
     workers: int = 1,
+    engine: EngineName = "local",
+    address: str = "auto",
     on_progress: Progress = lambda done, total, name: None,
     **changed: Any,
 ) -> Measurement:
@@ -77,12 +114,16 @@ def measure(
         steps: optimizer step of each; taken from the folder names where not given.
         inputs: texts, or a run folder of ours, that W0 is run on to see the layers' inputs; needs
             the extra `train`, and W0 as a folder with its configuration and tokenizer.
-        out: folder for matrices.parquet and summary.json. Finished matrices are kept there, so
-            that the same call goes on after an interruption and a finished one returns at once.
+        out: folder, or URL of an object store, for matrices.parquet and summary.json. Finished
+            matrices are kept there, so that the same call goes on after an interruption and a
+            finished one returns at once.
         settings: all settings at once; or name single ones, as in `scope="attention"`.
-        workers: processes, one thread each; the numbers are bitwise the same for any number. With
-            more than one, call this below `if __name__ == "__main__":` in a script. With
-            device="cuda" at most one a CUDA device.
+        workers: processes of the local engine, one thread each; the numbers are bitwise the same
+            for any number. With more than one, call this below `if __name__ == "__main__":` in a
+            script. With device="cuda" at most one a CUDA device.
+        engine: "local", or "ray" to measure on a Ray cluster, with bitwise the same numbers.
+        address: of the Ray cluster; "auto" finds the one this machine belongs to, "local" starts
+            one here.
         on_progress: called with entries done, entries in all, and the parameter in work.
         **changed: fields of Settings.
 
@@ -91,42 +132,82 @@ def measure(
             `inputs`, W0 is no whole model.
         PairingError: the checkpoints do not hold the same parameters.
         SettingsError: steps are unknown or not increasing, a setting is out of range, the device
-            is not there, or `inputs` holds no texts.
+            or the Ray cluster is not there, or `inputs` holds no texts.
         StorageError: results cannot be written to `out`.
     """
     settings = settings or Settings(**changed)
-    _require_workers(workers)
-    check_device(settings.device, workers)
+    chosen = engine_of(engine, address, workers, settings)
+    device = chosen.kind_of(settings.device)
+    job = open_job(base, tuned, settings, device, steps=steps, inputs=inputs)
+    folder = MeasurementFolder(out, job.fingerprint) if out is not None else None
+    with held(folder):
+        return conclude(job, folder, chosen, on_progress)
+
+
+def open_job(
+    base: str | Path,
+    tuned: str | Path | Sequence[str | Path],
+    settings: Settings,
+    device: str,
+    *,
+    steps: Sequence[int] | None = None,
+    inputs: str | Path | None = None,
+) -> Job:
+    """Open the checkpoints and pair their parameters; no weight is read.
+
+    Args:
+        base: as of `measure`, as are `tuned`, `settings`, `steps` and `inputs`.
+        tuned: later checkpoints.
+        settings: of the measurement.
+        device: what the numbers of the device depend on.
+        steps: optimizer step of each checkpoint.
+        inputs: texts to run W0 on.
+
+    Raises:
+        CheckpointError, PairingError, SettingsError: as `measure` would.
+    """
     paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
     trajectory = _opened(base, paths, steps, settings)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    source = _source(inputs, settings)
-    asked = settings.printed() | (
-        {"inputs": identity(source, trajectory.base.path)} if source else {}
+    return Job(trajectory, parameters, skipped, settings, _source(inputs, settings), device)
+
+
+def conclude(
+    job: Job, folder: MeasurementFolder | None, engine: Engine, on_progress: Progress
+) -> Measurement:
+    """Measure what is not kept yet, and make the table and the summary of all.
+
+    Args:
+        job: what is to be measured.
+        folder: where parts and results are kept, held by the caller; None keeps nothing.
+        engine: computes what is missing.
+        on_progress: as of `measure`.
+    """
+    settings = job.settings
+    if folder is not None and (finished := folder.finished()) is not None:
+        matrices, summary = finished
+        if settings.accepts(matrices["nonfinite"].sum()):
+            return Measurement(matrices, summary)
+    parts = folder or MemoryParts()
+    with _looked_at(job, folder, on_progress) as seen:
+        rows = run(job.parameters, work_of(job, seen), settings.accepts, parts, on_progress, engine)
+        described = seen.described() if seen else None
+    table = table_of(with_energy_share(rows))
+    matrices = to_frame(table)
+    summary = _summary(job, matrices)
+    summary["inputs"] = described
+    summary["warnings"] += _few_tokens(described, job.parameters)
+    summary["fingerprint"] = job.fingerprint
+    if folder is not None:
+        folder.finish(table, summary)
+    return Measurement(matrices, summary)
+
+
+def work_of(job: Job, inputs: KeptInputs | None = None) -> Work:
+    """What measures one unit of the job."""
+    return partial(
+        measure_parameter, trajectory=job.trajectory, settings=job.settings, inputs=inputs
     )
-    fingerprint = fingerprint_of(trajectory, asked, MATRICES)
-    folder = MeasurementFolder(Path(out), fingerprint) if out is not None else None
-    with held(folder):
-        if folder is not None and (finished := folder.finished()) is not None:
-            matrices, summary = finished
-            if settings.accepts(matrices["nonfinite"].sum()):
-                return Measurement(matrices, summary)
-        parts = folder or MemoryParts()
-        with _looked_at(source, trajectory, parameters, settings, folder, on_progress) as seen:
-            work = partial(measure_parameter, trajectory=trajectory, settings=settings, inputs=seen)
-            rows = run(
-                parameters, work, settings.accepts, parts, on_progress, workers, settings.device
-            )
-            described = seen.described() if seen else None
-        table = table_of(with_energy_share(rows))
-        matrices = to_frame(table)
-        summary = _summary(trajectory, parameters, skipped, settings, matrices)
-        summary["inputs"] = described
-        summary["warnings"] += _few_tokens(described, parameters)
-        summary["fingerprint"] = fingerprint
-        if folder is not None:
-            folder.finish(table, summary)
-        return Measurement(matrices, summary)
 
 
 def _source(inputs: str | Path | None, settings: Settings) -> Source | None:
@@ -157,23 +238,19 @@ def _few_tokens(described: dict[str, Any] | None, parameters: list[Parameter]) -
 
 @contextmanager
 def _looked_at(
-    source: Source | None,
-    trajectory: Trajectory,
-    parameters: list[Parameter],
-    settings: Settings,
-    folder: MeasurementFolder | None,
-    on_progress: Progress,
+    job: Job, folder: MeasurementFolder | None, on_progress: Progress
 ) -> Iterator[KeptInputs | None]:
     """What the layers see, kept with the parts of the measurement; None where nobody asked."""
-    if source is None:
+    if job.source is None:
         yield None
         return
+    settings = job.settings
     wanted = Wanted(
         settings.input_tokens, settings.similarity_k, settings.input_draws, settings.seed
     )
     with TemporaryDirectory() as temporary:
         kept_in = Path(temporary) if folder is None else folder.beside("inputs")
-        yield collect(parameters, trajectory, source, wanted, kept_in, on_progress)
+        yield collect(job.parameters, job.trajectory, job.source, wanted, kept_in, on_progress)
 
 
 def plan_measurement(
@@ -190,17 +267,9 @@ def plan_measurement(
         CheckpointError, PairingError, SettingsError: as `measure` would.
     """
     settings = settings or Settings()
-    _require_workers(workers)
-    check_device(settings.device, workers)
-    paths = [tuned] if isinstance(tuned, str | Path) else list(tuned)
-    trajectory = _opened(base, paths, steps, settings)
-    parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
-    return plan(parameters, trajectory, settings, workers)
-
-
-def _require_workers(workers: int) -> None:
-    if workers < 1:
-        raise SettingsError(f"workers is {workers}; it must be at least 1.")
+    device = Local(workers, settings.device).kind_of(settings.device)
+    job = open_job(base, tuned, settings, device, steps=steps)
+    return plan(job.parameters, job.trajectory, settings, workers)
 
 
 def _opened(
@@ -215,13 +284,8 @@ def _opened(
     return trajectory
 
 
-def _summary(
-    trajectory: Trajectory,
-    parameters: list[Parameter],
-    skipped: list[Skipped],
-    settings: Settings,
-    matrices: pd.DataFrame,
-) -> dict[str, Any]:
+def _summary(job: Job, matrices: pd.DataFrame) -> dict[str, Any]:
+    trajectory, settings, parameters = job.trajectory, job.settings, job.parameters
     places = dict(zip(trajectory.steps, map(place_of, trajectory.tuned), strict=True))
     checkpoints = summarise(matrices, settings.seed)
     return {
@@ -234,11 +298,11 @@ def _summary(
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),
         "parameters": sum(block.rows * block.cols for unit in parameters for block in unit.blocks),
-        "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in skipped],
+        "skipped": [{"parameter": one.parameter, "reason": one.reason} for one in job.skipped],
         "renamed": renamed(parameters, trajectory),
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
-        "versions": versions() | {"device": kind_of(settings.device)},
+        "versions": versions() | {"device": job.device},
         "lock": lock_of(matrices, settings.lock, settings.seed),
         "checkpoints": [places[entry["step"]] | entry for entry in checkpoints],
     }
@@ -295,18 +359,21 @@ def versions() -> dict[str, str]:
 
 def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:
     """What must be equal for finished parts to be parts of this measurement."""
+    described = described_of(trajectory, settings, kind)
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def described_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """What the fingerprint is made of."""
     asked = dict(settings)
     asked.pop("nonfinite", None)  # it decides whether a unit ends in an error, not what it holds
-    if "device" in asked:
-        asked["device"] = kind_of(asked["device"])  # which of two equal GPUs does not matter
-    described = {
+    return {
         "settings": asked,
         "steps": trajectory.steps,
         "versions": versions(),
         "columns": [column.name for column in kind.columns],  # an older table is measured anew
         "checkpoints": [_identity(c) for c in (trajectory.base, *trajectory.tuned)],
     }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _identity(checkpoint: Checkpoint) -> list[Any]:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from hodograph.checkpoints import Trajectory, open_trajectory
 from hodograph.checkpoints.run_folder import is_run_folder, run_checkpoints
-from hodograph.engine.local import Progress, run
+from hodograph.engine.local import Local
+from hodograph.engine.run import Progress, run
 from hodograph.engine.sweep import DEFAULTS, SweepSettings, sweep_parameter
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import pair
@@ -74,17 +75,17 @@ def sweep(
         for name, trajectory in opened.items()
     }
     joined = hashlib.sha256(repr(sorted(prints.items())).encode()).hexdigest()
-    whole = MeasurementFolder(Path(out), joined, SWEEP) if out is not None else None
+    whole = MeasurementFolder(out, joined, SWEEP) if out is not None else None
     if whole is not None and (finished := whole.finished()) is not None:
         return Sweep(*finished)
     rows, folders = [], []
     for name, trajectory in opened.items():
-        folder = MeasurementFolder(Path(out), prints[name], SWEEP) if out is not None else None
+        folder = MeasurementFolder(out, prints[name], SWEEP) if out is not None else None
         parameters, _ = pair(trajectory, settings.scope, settings.unpaired)
         work = partial(sweep_parameter, trajectory=trajectory, settings=settings)
         parts = folder or MemoryParts()
         said = partial(_named, on_progress, name)
-        found = run(parameters, work, settings.accepts, parts, said, workers)
+        found = run(parameters, work, settings.accepts, parts, said, Local(workers))
         rows += [row | {"run": name} for row in found]
         folders += [folder] if folder else []
     table = table_of(rows, SWEEP_COLUMNS)

@@ -16,8 +16,8 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,  # main says how to go on
 )
 COMMANDS = (
-    "measure", "train", "study", "report", "columns", "compare", "place", "diff", "inspect",
-    "watch", "sweep", "adapt",
+    "measure", "merge", "train", "study", "report", "columns", "compare", "place", "diff",
+    "inspect", "watch", "sweep", "adapt",
 )  # fmt: skip
 for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)

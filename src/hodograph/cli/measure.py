@@ -8,13 +8,16 @@ from cyclopts import Parameter
 from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
 from hodograph.cli.terminal import Terminal
+from hodograph.cli.written import render_at
+from hodograph.engine.choice import EngineName
 from hodograph.engine.devices import most_workers
 from hodograph.engine.settings import Nonfinite, Only, Settings
+from hodograph.engine.shard import Shard
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.measurement import measure as measure_checkpoints
 from hodograph.measurement import plan_measurement
-from hodograph.report.page import render_measurement
+from hodograph.sharding import measure_shard
 from hodograph.tables.lock import LockThresholds
 
 LOCK = LockThresholds()
@@ -34,6 +37,9 @@ def measure(
     out: Path | None = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
     workers: int | None = None,
+    engine: EngineName = "local",
+    address: str = "auto",
+    shard: str | None = None,
     steps: str | None = None,
     inputs: Path | None = None,
     input_tokens: int = 4096,
@@ -71,12 +77,22 @@ def measure(
         Later checkpoints, or LoRA adapters of BASE; steps are read from names like
         checkpoint-120 or step_120.
     out
-        Folder for matrices.parquet, summary.json and report.html; needed unless --plan is given.
+        Folder, or URL such as s3://bucket/name, for matrices.parquet, summary.json and
+        report.html; needed unless --plan is given.
     plan
         Print what would be read, needed and taken, and run nothing.
     workers
         Processes, one thread each; by default one a core, or one a CUDA device, where the plan
         exceeds 20 seconds. The numbers are bitwise the same for any number.
+    engine
+        local, or ray to measure on a Ray cluster (needs the extra `ray`); the numbers are bitwise
+        the same.
+    address
+        Of the Ray cluster: auto (the one this machine belongs to), local (one on this machine
+        alone), or host:port of its head.
+    shard
+        I/N: measure the I-th of N shares and leave its parts in --out; `hodograph merge` makes
+        the result when all are there.
     steps
         Optimizer step of each TUNED, separated by commas.
     inputs
@@ -135,19 +151,54 @@ def measure(
         ),
     )  # fmt: skip
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
-    ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
     if plan:
+        ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
         print_plan(Terminal(), ahead)
         return
     if out is None:
         raise SettingsError("measure needs --out, the folder for its results.")
-    if workers is None:
-        workers = ahead.workers if ahead.seconds > WORTH_PROCESSES else 1
+    if engine == "local" and workers is None:
+        workers = _worth(base, tuned, asked)
+    if shard is not None:
+        _refuse_in_shards(engine, inputs)
+        _measure_shard(base, tuned, Shard.parse(shard), out, asked, workers or 1)
+        return
     with entries_bar("measuring") as on_progress:
         measurement = measure_checkpoints(
-            base, tuned, **asked, inputs=inputs, out=out, workers=workers, on_progress=on_progress
+            base, tuned, **asked, inputs=inputs, out=out, workers=workers or 1, engine=engine,
+            address=address, on_progress=on_progress,
+        )  # fmt: skip
+    print_measurement(Terminal(), measurement, render_at(out))
+
+
+def _measure_shard(
+    base: Path, tuned: tuple[Path, ...], shard: Shard, out: Path, asked: Asked, workers: int
+) -> None:
+    with entries_bar(f"measuring shard {shard}") as on_progress:
+        done = measure_shard(
+            base, tuned, shard, out=out, **asked, workers=workers, on_progress=on_progress
         )
-    print_measurement(Terminal(), measurement, render_measurement(out))
+    said = f"shard {shard}: its {done.units} of {done.of} units are finished"
+    Terminal().print(f"{said}; merge all with: hodograph merge {out}", soft_wrap=True)
+
+
+def _worth(base: Path, tuned: tuple[Path, ...], asked: Asked) -> int:
+    """Processes that are worth starting."""
+    workers = most_workers(asked["settings"].device)
+    ahead = plan_measurement(base, tuned, **asked, workers=workers)
+    return workers if ahead.seconds > WORTH_PROCESSES else 1
+
+
+def _refuse_in_shards(engine: EngineName, inputs: Path | None) -> None:
+    if engine != "local":
+        raise SettingsError(
+            "a Ray cluster shares the units out itself.\n  Leave out --shard, or --engine ray."
+        )
+    if inputs is not None:
+        raise SettingsError(
+            "the layers' inputs are looked at by one process, and a shard is one of several.\n"
+            "  Leave out --inputs, or measure with --engine ray in place of shards."
+        )
 
 
 def _numbers(steps: str | None) -> list[int] | None:

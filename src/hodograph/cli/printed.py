@@ -1,7 +1,6 @@
 """Results as a terminal shows them: each number with its null and its interval."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ from hodograph.measurement import Measurement
 from hodograph.report.series import doubt
 
 SHOWN_UNITS = 5
+LONG = 2 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ LEGEND = (
 )
 
 
-def print_measurement(console: Console, measurement: Measurement, page: Path) -> None:
+def print_measurement(console: Console, measurement: Measurement, page: str) -> None:
     """Print the last checkpoint's metrics in each storage, and where the page is."""
     summary = measurement.summary
     checkpoints = summary["checkpoints"]
@@ -91,7 +91,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", f"{plan.workers}"),
         ("factoring on", plan.device),
-        ("time, estimated", f"{plan.seconds:.0f} s"),
+        ("time, estimated", _duration(plan.seconds)),
         ("memory a worker, estimated", _memory(plan)),
     ):
         table.add_row(label, value)
@@ -113,6 +113,11 @@ def _print_renamed(console: Console, lines: list[str]) -> None:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if len(lines) > SHOWN_UNITS:
         console.print(f"  and {len(lines) - SHOWN_UNITS} more")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, or hours where nobody would count seconds."""
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 3600:.1f} hours"
 
 
 def _memory(plan: Plan) -> str:

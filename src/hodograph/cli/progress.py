@@ -13,7 +13,7 @@ from rich.progress import (
 )
 
 from hodograph.cli.terminal import Terminal
-from hodograph.engine.local import Progress as OnProgress
+from hodograph.engine.run import Progress as OnProgress
 from hodograph.printable import printable
 
 

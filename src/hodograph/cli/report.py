@@ -5,7 +5,7 @@ from pathlib import Path
 from hodograph.claims.ledger import write_ledger
 from hodograph.claims.standing import CLAIMS_FILE
 from hodograph.cli.terminal import Terminal
-from hodograph.report.page import render
+from hodograph.cli.written import report_at
 
 
 def report(folder: Path) -> None:
@@ -14,8 +14,9 @@ def report(folder: Path) -> None:
     Parameters
     ----------
     folder
-        What `hodograph measure --out` or `hodograph study --out` wrote.
+        What `hodograph measure --out` or `hodograph study --out` wrote; of a measurement also a
+        URL such as s3://bucket/name.
     """
     if (folder / CLAIMS_FILE).exists():
         write_ledger(folder)
-    Terminal().print(f"report: {render(folder)}", soft_wrap=True, highlight=False)
+    Terminal().print(f"report: {report_at(folder)}", soft_wrap=True, highlight=False)

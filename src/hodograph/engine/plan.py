@@ -17,6 +17,7 @@ from hodograph.linalg.factor import factor
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.renaming import renamed
 from hodograph.matrices.unfuse import Block
+from hodograph.processes import one_thread
 
 DOUBLE = 8
 PROBE, DEVICE_PROBE = 512, 2048  # side of the matrix that is factored to learn a machine's speed
@@ -57,6 +58,10 @@ class Speed:
     entries: float
 
 
+NOMINAL = Speed(flops=2e10, entries=2e8)
+"""Of a core of 2020: what units cost each other is the same wherever it is asked."""
+
+
 def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
     """Units in the order of work."""
     return sorted(parameters, key=lambda unit: (-unit.entries, unit.name))
@@ -68,18 +73,27 @@ def plan(
     """Estimate a measurement; a factorisation is timed on the device, and a count on the CPU."""
     units, costs = largest_first(parameters), [0.0]
     if settings.only == "everything":
-        speed = _speed(settings.device)
-        costs = [sum(_seconds(b, trajectory, settings, speed) for b in u.blocks) for u in units]
+        costs = costs_of(units, trajectory, settings, measured_speed(settings.device))
     return Plan(
         units=units,
         matrices=sum(len(unit.blocks) for unit in units),
         bytes_to_read=_bytes(units, trajectory),
-        seconds=_longest(costs, workers),
-        memory=max(_memory(block, settings) for unit in units for block in unit.blocks),
+        seconds=longest(costs, workers),
+        memory=max(memory_of(unit, settings) for unit in units),
         workers=workers,
         renamed=renamed(parameters, trajectory),
         device=settings.device,
     )
+
+
+def costs_of(
+    units: Sequence[Parameter],
+    trajectory: Trajectory,
+    settings: Settings,
+    speed: Speed = NOMINAL,
+) -> list[float]:
+    """Estimated seconds of each unit; with the nominal speed equal on every machine."""
+    return [sum(_seconds(b, trajectory, settings, speed) for b in unit.blocks) for unit in units]
 
 
 def _bytes(units: Sequence[Parameter], trajectory: Trajectory) -> int:
@@ -92,8 +106,8 @@ def _bytes(units: Sequence[Parameter], trajectory: Trajectory) -> int:
     return total
 
 
-def _longest(costs: Sequence[float], workers: int) -> float:
-    """Work of the busiest worker when each takes the largest unit that is left."""
+def longest(costs: Sequence[float], workers: int) -> float:
+    """Work of the busiest worker when each takes the next unit as it becomes free."""
     loads = [0.0] * workers
     for cost in costs:
         loads[loads.index(min(loads))] += cost
@@ -102,9 +116,10 @@ def _longest(costs: Sequence[float], workers: int) -> float:
 
 def _seconds(block: Block, trajectory: Trajectory, settings: Settings, speed: Speed) -> float:
     """Time for one matrix: W0 once; W_t, D_t, W_T - W_t and W_t - W_{t-1} a checkpoint."""
-    if not block.spectral:
-        return 0.0
     rows, cols, checkpoints = block.rows, block.cols, len(trajectory.tuned)
+    counting = PASSES * checkpoints * rows * cols / speed.entries
+    if not block.spectral or settings.only == "sparsity":
+        return counting
     storages = 2 if settings.also_bf16 else 1
     k = principal_size(rows, cols, settings.angle_k)
     ahead = max(0, 2 * checkpoints - 3)  # the first and the last step come free
@@ -112,7 +127,7 @@ def _seconds(block: Block, trajectory: Trajectory, settings: Settings, speed: Sp
     flops = (1 + storages * checkpoints) * _factor_flops(rows, cols, k)
     flops += small * _factor_flops(rows, cols, settings.similarity_k)
     flops += storages * checkpoints * _comparing_flops(rows, cols, k)
-    return flops / speed.flops + PASSES * checkpoints * rows * cols / speed.entries
+    return flops / speed.flops + counting
 
 
 def _factor_flops(rows: int, cols: int, k: int) -> float:
@@ -124,6 +139,11 @@ def _factor_flops(rows: int, cols: int, k: int) -> float:
 def _comparing_flops(rows: int, cols: int, k: int) -> float:
     """Sines of both sides, and D seen from W0's leading vectors."""
     return 5 * k**2 * (rows + cols) + 4 * rows * cols * k
+
+
+def memory_of(unit: Parameter, settings: Settings) -> int:
+    """Estimated bytes that measuring one unit needs, as `Plan.memory`."""
+    return max(_memory(block, settings) for block in unit.blocks)
 
 
 def _memory(block: Block, settings: Settings) -> int:
@@ -140,18 +160,23 @@ def _memory(block: Block, settings: Settings) -> int:
     return DOUBLE * (7 * block.rows * block.cols + squares * short * short + 2 * vectors)
 
 
-def _speed(device: str) -> Speed:
-    """Time one factorisation where it will run, and one pass over its entries on the CPU."""
+def measured_speed(device: str) -> Speed:
+    """Time one factorisation where it will run, and one pass over its entries on the CPU.
+
+    What the CPU does is told by its own time, which other work on the machine does not enter.
+    """
     side = PROBE if device == "cpu" else DEVICE_PROBE
     matrix = torch.randn(side, 2 * side, generator=torch.Generator().manual_seed(0))
     moved = matrix.to(device)
-    factor(moved, side // 2)  # the first call loads libraries
-    factored = _timed(lambda: factor(moved, side // 2))
-    counted = _timed(lambda: visibility(matrix, 1.01 * matrix))
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    with one_thread():  # as workers compute
+        factor(moved, side // 2)  # the first call loads libraries
+        factored = _timed(lambda: factor(moved, side // 2), clock)
+        counted = _timed(lambda: visibility(matrix, 1.01 * matrix), time.process_time)
     return Speed(_factor_flops(side, 2 * side, side // 2) / factored, matrix.numel() / counted)
 
 
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     work()
-    return time.perf_counter() - start
+    return clock() - start

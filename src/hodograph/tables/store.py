@@ -1,10 +1,9 @@
 """The folder of one result: parts while it runs, one table and one summary at the end."""
 
 import hashlib
-import shutil
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hodograph.atomic import sweep, write_atomically, write_json
+from hodograph.atomic import json_text
 from hodograph.documents import UnreadableError, read_object, require_file
 from hodograph.errors import StorageError
-from hodograph.exclusive import only_process
+from hodograph.storage import Store, open_store
 from hodograph.tables.columns import COLUMNS, Column, schema
 from hodograph.tables.pairs import PAIR_COLUMNS
 
 TABLE_FILE, SUMMARY_FILE = "matrices.parquet", "summary.json"
+PARTS, PLAN_FILE = "parts-", "plan.json"
 Row = dict[str, Any]
 
 
@@ -65,26 +65,26 @@ class MemoryParts:
 class MeasurementFolder:
     """Parts, table and summary of one measurement, told from any other by its fingerprint.
 
-    Another kind of result, a comparison, is kept in the same way under other file names.
+    It is a folder, or a URL of an object store. Another kind of result, a comparison, is kept in
+    the same way under other file names.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, kind: Kind = MATRICES) -> None:
-        self.folder = folder
+    def __init__(self, place: str | Path, fingerprint: str, kind: Kind = MATRICES) -> None:
         self.fingerprint = fingerprint
         self.kind = kind
-        self._parts = folder / f"parts-{fingerprint[:12]}"
+        self._store: Store = open_store(place)
+        self._parts = parts_name(fingerprint)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, share: str | None = None) -> AbstractContextManager[None]:
         """Keep other processes out, and clear away what a killed one left half-written.
+
+        Args:
+            share: the part of the work that is done; processes at others may work beside it.
 
         Raises:
             StorageError: another process works in the folder, or it cannot be written.
         """
-        with only_process(self.folder):
-            sweep(self.folder)
-            sweep(self._parts)
-            yield
+        return self._store.held(share)
 
     def load(self, parameter: str) -> list[Row] | None:
         """Rows of a unit that was finished before, or None.
@@ -92,52 +92,76 @@ class MeasurementFolder:
         Raises:
             StorageError: the part is damaged.
         """
-        file = self._file(parameter)
+        name = self._part(parameter)
         try:
-            return pq.read_table(file).to_pylist() if file.exists() else None
+            content = self._store.read(name)
+            return None if content is None else pq.read_table(BytesIO(content)).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise StorageError(
-                f"{file}: a finished part cannot be read back ({str(error).splitlines()[0]}).\n"
+                f"{self._store.where}/{name}: a finished part cannot be read back"
+                f" ({str(error).splitlines()[0]}).\n"
                 "  Remove that file, and run the same command again."
             ) from error
 
     def store(self, parameter: str, rows: list[Row]) -> None:
         """Keep a finished unit as one part file, whole or absent."""
-        table = table_of(rows, self.kind.columns)
-        write_atomically(self._file(parameter), lambda file: pq.write_table(table, file))
+        self._store.write(self._part(parameter), parquet(table_of(rows, self.kind.columns)))
+
+    def missing(self, parameters: list[str]) -> list[str]:
+        """Those of the units that are not finished."""
+        present = self._store.names(self._parts)
+        return [name for name in parameters if self._part(name).rpartition("/")[2] not in present]
 
     def beside(self, name: str) -> Path:
-        """A folder for what units share; it is dropped with the parts."""
-        return self._parts / name
+        """A folder for what units share; it is dropped with the parts.
+
+        Raises:
+            SettingsError: the measurement is kept in an object store.
+        """
+        return self._store.path(f"{self._parts}/{name}")
+
+    def describe(self, description: dict[str, Any]) -> None:
+        """Keep with the parts what they are parts of."""
+        self._store.write(f"{self._parts}/{PLAN_FILE}", json_text(description).encode())
 
     def finished(self) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Table and summary of this very measurement, if it was finished before."""
+        kind = self.kind
         try:
-            matrices, summary = read_measurement(self.folder, self.kind)
+            with self._store.copy((kind.table_file, kind.summary_file)) as folder:
+                matrices, summary = read_measurement(folder, kind)
         except StorageError:
             return None
         if summary.get("fingerprint") != self.fingerprint:
             return None
-        shutil.rmtree(self._parts, ignore_errors=True)  # killed while these were dropped
+        self.drop_parts()  # killed while these were dropped
         return matrices, summary
 
     def finish(self, table: pa.Table, summary: dict[str, Any]) -> None:
         """Write the table, then the summary that vouches for it, and drop the parts."""
-        whole = self.folder / self.kind.summary_file
-        whole.unlink(missing_ok=True)
-        write_atomically(
-            self.folder / self.kind.table_file, lambda file: pq.write_table(table, file)
-        )
-        write_json(whole, summary)
+        self._store.remove(self.kind.summary_file)
+        self._store.write(self.kind.table_file, parquet(table))
+        self._store.write(self.kind.summary_file, json_text(summary).encode())
         self.drop_parts()
 
     def drop_parts(self) -> None:
         """Forget the finished units, once a table holds them."""
-        shutil.rmtree(self._parts, ignore_errors=True)
+        self._store.remove(self._parts)
 
-    def _file(self, parameter: str) -> Path:
-        name = hashlib.sha256(parameter.encode()).hexdigest()[:24]
-        return self._parts / f"{name}.parquet"
+    def _part(self, parameter: str) -> str:
+        return f"{self._parts}/{hashlib.sha256(parameter.encode()).hexdigest()[:24]}.parquet"
+
+
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    buffer = BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def parts_name(fingerprint: str) -> str:
+    """Folder of a measurement's parts."""
+    return f"{PARTS}{fingerprint[:12]}"
 
 
 def held(folder: MeasurementFolder | None) -> AbstractContextManager[None]:

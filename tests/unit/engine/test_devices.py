@@ -4,7 +4,8 @@ import torch
 from hodograph import measure, plan_measurement
 from hodograph.cli import app
 from hodograph.engine.devices import check_device, kind_of, most_workers
-from hodograph.engine.local import _shares, run
+from hodograph.engine.local import Local, _shares
+from hodograph.engine.run import run
 from hodograph.engine.settings import Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.naming import Role
@@ -80,7 +81,7 @@ def test_too_little_memory_on_a_device_is_said():
 
     unit = Parameter("model.w", ("model.w",), Role(0, "q_proj"), (), 4)
     with pytest.raises(SettingsError, match="too little free memory"):
-        run([unit], work, lambda nonfinite: True, MemoryParts(), lambda *progress: None)
+        run([unit], work, lambda nonfinite: True, MemoryParts(), lambda *progress: None, Local())
 
 
 def test_the_result_names_the_device(pair):
