@@ -1,4 +1,4 @@
-"""A study's arms side by side, as a terminal shows them: quantities down, arms across."""
+"""A study's arms side by side, as a terminal shows them: arms down, a few quantities a table."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,13 @@ from rich.table import Table
 from hodograph.cli.printed import LEGEND, LINES, Line, number, value_of
 
 Runs = list[dict[str, Any]]
+BEFORE, AFTER, LOCK = "before", "after", "lock"
+GROUPS = {  # each narrow enough for 80 columns, beside names of 22 characters
+    "accuracy and size": (BEFORE, AFTER, "sparsity, %", "relative norm, %", "kappa"),
+    "rotation and shift": ("angle, left, °", "angle, right, °", "NSS, x 1e-3", "stable rank"),
+    "place": ("in principal, %", "in low, %", "energy top 16, %", "Hill, k = 11"),
+    "inputs and lock": ("overlap with inputs", "energy in inputs, %", LOCK),
+}
 
 
 def print_study(console: Console, folder: Path) -> None:
@@ -20,24 +27,38 @@ def print_study(console: Console, folder: Path) -> None:
     for name in dict.fromkeys(run["name"] for run in runs if run["role"] == "stage"):
         console.print(f"{name}: accuracy {_accuracy(_named(runs, name), 'end')}", highlight=False)
     arms = list(dict.fromkeys(run["name"] for run in runs if run["role"] == "arm"))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for arm in arms:
-        table.add_column(arm, justify="right")
-    for label, key in (("accuracy before", "start"), ("accuracy after", "end")):
-        table.add_row(label, *(_accuracy(_named(runs, arm), key) for arm in arms))
-    last = {arm: _last(folder, _named(runs, arm)) for arm in arms}
-    for line in LINES:
-        cells = [_cell(last[arm], line) for arm in arms]
-        if any(cells):
-            table.add_row(line.label, *cells)
-    table.add_row("lock", *(_lock(folder, _named(runs, arm)) for arm in arms))
-    console.print(table)
+    columns = _columns(folder, {arm: _named(runs, arm) for arm in arms})
+    for title, headings in GROUPS.items():
+        shown = {heading: columns[heading] for heading in headings if any(columns[heading])}
+        if shown:
+            console.print(_table(title, arms, shown))
     seeds = len(study["seeds"])
     over = "one seed: no interval over seeds" if seeds == 1 else f"means over {seeds} seeds"
     console.print(f"Last step, as stored; in brackets the null; {over}.")
     for line in LEGEND:
         console.print(line, highlight=False)
+
+
+def _columns(folder: Path, runs: dict[str, Runs]) -> dict[str, list[str]]:
+    """Every quantity's cells by its heading, one an arm."""
+    last = [_last(folder, of_arm) for of_arm in runs.values()]
+    columns = {line.label: [_cell(metrics, line) for metrics in last] for line in LINES}
+    columns |= {
+        BEFORE: [_accuracy(of_arm, "start") for of_arm in runs.values()],
+        AFTER: [_accuracy(of_arm, "end") for of_arm in runs.values()],
+        LOCK: [_lock(folder, of_arm) for of_arm in runs.values()],
+    }
+    return columns
+
+
+def _table(title: str, arms: list[str], columns: dict[str, list[str]]) -> Table:
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    table.add_column("")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for row in zip(arms, *columns.values(), strict=True):
+        table.add_row(*row)
+    return table
 
 
 def _named(runs: Runs, name: str) -> Runs:

@@ -9,7 +9,15 @@ from hodograph.recipes.load import (
     parse_recipe,
     resolve_paths,
 )
-from hodograph.recipes.models import HubModel, Model, PathModel, Qwen3Model, StoredModel
+from hodograph.recipes.models import (
+    HubModel,
+    Model,
+    PathModel,
+    Qwen3Model,
+    Qwen3MoeModel,
+    RandomModel,
+    StoredModel,
+)
 from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import (
     MixObjective,
@@ -75,7 +83,9 @@ __all__ = [
     "PathModel",
     "PositionSelection",
     "Qwen3Model",
+    "Qwen3MoeModel",
     "RandomBasis",
+    "RandomModel",
     "RankedSelection",
     "ReasoningGymTask",
     "Recipe",

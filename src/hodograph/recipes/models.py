@@ -1,6 +1,6 @@
 """Which model is trained, and which one teaches."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -42,23 +42,22 @@ class HubModel(Section):
         return f"{self.id}@{self.revision}"
 
 
-class Qwen3Model(Section):
-    """A Qwen3 model of the given size with random weights (seeded by the recipe's seed)."""
+class RandomModel(Section):
+    """What the models with random weights share; the recipe's seed decides the weights."""
 
-    type: Literal["qwen3"]
     hidden_size: PositiveInt
     layers: PositiveInt
     heads: PositiveInt
     kv_heads: PositiveInt
     head_dim: PositiveInt
-    intermediate_size: PositiveInt
     tie_embeddings: bool = True
     initializer_range: PositiveFloat = 0.08
     max_position_embeddings: PositiveInt = 128
-    tokenizer: Literal["chain"] = "chain"
+    tokenizer: Literal["chain", "text"] = "chain"
+    """The 24-token chain alphabet, or printable ASCII, one token a character."""
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "Qwen3Model":
+    def _heads_divide(self) -> Self:
         if self.heads % self.kv_heads:
             raise ValueError(
                 f"heads ({self.heads}) is not a multiple of kv_heads ({self.kv_heads})"
@@ -66,5 +65,33 @@ class Qwen3Model(Section):
         return self
 
 
+class Qwen3Model(RandomModel):
+    """A Qwen3 model of the given size with random weights."""
+
+    type: Literal["qwen3"]
+    intermediate_size: PositiveInt
+
+
+class Qwen3MoeModel(RandomModel):
+    """A Qwen3 mixture-of-experts model with random weights: every layer's MLP is experts.
+
+    The probabilities of the chosen experts are normalised to sum 1, as in the published models. No
+    load-balancing loss is added.
+    """
+
+    type: Literal["qwen3_moe"]
+    experts: PositiveInt
+    experts_per_token: PositiveInt
+    moe_intermediate_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _enough_experts(self) -> Self:
+        if self.experts_per_token > self.experts:
+            raise ValueError(
+                f"experts_per_token ({self.experts_per_token}) exceeds experts ({self.experts})"
+            )
+        return self
+
+
 StoredModel = Annotated[PathModel | HubModel, Field(discriminator="type")]
-Model = Annotated[PathModel | HubModel | Qwen3Model, Field(discriminator="type")]
+Model = Annotated[PathModel | HubModel | Qwen3Model | Qwen3MoeModel, Field(discriminator="type")]

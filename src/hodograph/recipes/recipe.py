@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.adapter import Adapter, FrozenAAdapter
-from hodograph.recipes.models import Model, PathModel, Qwen3Model, StoredModel
+from hodograph.recipes.models import Model, PathModel, RandomModel, StoredModel
 from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
 from hodograph.recipes.rollout import FileRollout, Rollout, StudentRollout
@@ -169,7 +169,7 @@ class Recipe(Section):
     def _adapter_fits_its_weights(self) -> "Recipe":
         if self.adapter is None:
             return self
-        if not isinstance(self.student, Qwen3Model) and self.student.round_to_bf16:
+        if not isinstance(self.student, RandomModel) and self.student.round_to_bf16:
             raise ValueError(
                 "an adapter is kept for the student's weights as they are stored: leave out"
                 " student.round_to_bf16, and name a rounded checkpoint (step_0 of a run is one)"

@@ -1,6 +1,6 @@
 """What the model is asked, and how an answer is judged."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,15 +40,30 @@ class ChainMixtureTask(Section):
     """Share of these demonstrations that put ``>`` between values."""
 
 
-class ReasoningGymTask(Section):
-    """One data set of reasoning-gym, asked through the tokenizer's chat template."""
+class _Asked(Section):
+    """How a prompt is put to the model."""
+
+    chat: bool = True
+    """Ask through the tokenizer's chat template; else the prompt is plain text."""
+    system: str | None = None
+    """System message put before every prompt of a chat."""
+
+    @model_validator(mode="after")
+    def _system_in_chat(self) -> Self:
+        if self.system is not None and not self.chat:
+            raise ValueError("system is a message of a chat: remove it, or set chat to true")
+        return self
+
+
+class ReasoningGymTask(_Asked):
+    """One data set of reasoning-gym; a plain prompt is the question and a line break."""
 
     type: Literal["reasoning_gym"]
     dataset: str = Field(min_length=1)
     config: dict[str, Any] = Field(default_factory=dict)
     """Settings of the data set, such as its difficulty (not ``seed`` or ``size``)."""
-    system: str | None = None
-    """System message put before every question."""
+    noise: Fraction = 0.0
+    """Probability that a demonstration shows the answer to another question."""
 
     @model_validator(mode="after")
     def _no_seed(self) -> "ReasoningGymTask":
@@ -58,7 +73,7 @@ class ReasoningGymTask(Section):
         return self
 
 
-class DatasetTask(Section):
+class DatasetTask(_Asked):
     """Prompts and answers from a file or a saved data set, judged by math-verify."""
 
     type: Literal["dataset"]
@@ -75,18 +90,8 @@ class DatasetTask(Section):
     """Field of the final answer, a number or formula."""
     completion: str = "completion"
     """Field of the demonstration for SFT; the answer itself where no row has it."""
-    chat: bool = True
-    """Ask through the tokenizer's chat template; else the prompt is plain text."""
-    system: str | None = None
-    """System message put before every prompt of a chat."""
     evaluation_share: Fraction = 0.1
     """Share of the prompts held out for evaluation, chosen by a hash of the prompt."""
-
-    @model_validator(mode="after")
-    def _system_in_chat(self) -> "DatasetTask":
-        if self.system is not None and not self.chat:
-            raise ValueError("system is a message of a chat: remove it, or set chat to true")
-        return self
 
 
 Task = Annotated[

@@ -8,7 +8,7 @@ from hodograph.errors import SettingsError
 from hodograph.recipes import (
     WITH_A_PATH,
     Model,
-    Qwen3Model,
+    RandomModel,
     Recipe,
     merged,
     parse_recipe,
@@ -144,7 +144,7 @@ def _run(study: Study, source: Path, out: Path, role: Role, name: str, seed: int
 
 
 def _origin(model: Model) -> str:
-    return "random weights" if isinstance(model, Qwen3Model) else model.place
+    return "random weights" if isinstance(model, RandomModel) else model.place
 
 
 def _ordered(runs: list[StudyRun], source: Path) -> list[StudyRun]:

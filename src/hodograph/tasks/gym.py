@@ -1,5 +1,6 @@
 """Any data set of reasoning-gym, with its own verifier."""
 
+from random import Random
 from typing import Any
 
 import reasoning_gym
@@ -10,7 +11,7 @@ from hodograph.tasks.task import Completion, Example, Messages, stream_seed
 
 
 class GymProblems:
-    """A reasoning-gym data set: questions as chat messages, its answers as demonstrations."""
+    """A reasoning-gym data set: its questions as prompts, its answers as demonstrations."""
 
     def __init__(self, settings: ReasoningGymTask) -> None:
         self._settings = settings
@@ -30,12 +31,20 @@ class GymProblems:
 
     def _examples(self, split: str, seed: int, count: int) -> list[Example]:
         entries = self._open(seed=stream_seed(split, seed) % 2**31, size=count)
-        return [self._example(entry) for entry in entries]
+        others = self._open(seed=stream_seed(split, seed, "others") % 2**31, size=count)
+        return [
+            self._example(entries[index], others, index, stream_seed(split, seed, index))
+            for index in range(count)
+        ]
 
-    def _example(self, entry: dict[str, Any]) -> Example:
-        return Example(self._messages(entry["question"]), str(entry["answer"]), entry)
+    def _example(self, entry: dict[str, Any], others: Any, index: int, seed: int) -> Example:
+        wrong = Random(seed).random() < self._settings.noise
+        answer = others[index]["answer"] if wrong else entry["answer"]
+        return Example(self._prompt(entry["question"]), str(answer), entry)
 
-    def _messages(self, question: str) -> Messages:
+    def _prompt(self, question: str) -> str | Messages:
+        if not self._settings.chat:
+            return f"{question}\n"
         system = self._settings.system
         opening = [{"role": "system", "content": system}] if system is not None else []
         return [*opening, {"role": "user", "content": question}]

@@ -8,6 +8,7 @@ from trl import SFTTrainer
 from hodograph.monitor import Monitor
 from hodograph.recipes import Evaluation, Recipe
 from hodograph.tasks import Task, open_task
+from hodograph.tasks.alphabet import require_writable
 from hodograph.training.adapters.opening import adapted
 from hodograph.training.composition import composition, open_rollout
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
@@ -21,6 +22,7 @@ from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
 from hodograph.training.trainer import OnPolicyTrainer
 
+FIRST_EXAMPLES = 64  # read before a folder is made; all of them before the first step
 STOP_SEED = 11  # other prompts than the evaluation's, which shall not be selected on
 
 
@@ -46,8 +48,8 @@ def open_parts(recipe: Recipe) -> Parts:
         CheckpointError: a model, an adapter or another run cannot be read.
     """
     task = open_task(recipe.task)
-    _require_examples(recipe, task)
     tokenizer = open_tokenizer(recipe.student)
+    _require_examples(recipe, task, tokenizer)
     teacher = None
     if recipe.teacher is not None:
         theirs = open_tokenizer(recipe.teacher)
@@ -63,9 +65,9 @@ def open_parts(recipe: Recipe) -> Parts:
     return Parts(task, tokenizer, model, teacher, rollout, subspace)
 
 
-def _require_examples(recipe: Recipe, task: Task) -> None:
+def _require_examples(recipe: Recipe, task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
     """Ask for what training will ask for: a task that lacks it must not leave a folder behind."""
-    task.training(recipe.seed, 1)
+    require_writable(tokenizer, task.training(recipe.seed, FIRST_EXAMPLES))
     if recipe.evaluation is not None:
         task.evaluation(recipe.evaluation.seed, recipe.evaluation.prompts)
     if recipe.stop is not None:
@@ -109,6 +111,7 @@ def build_monitor(recipe: Recipe, folder: RunFolder) -> Monitor | None:
 
 def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.sequences)
+    require_writable(parts.tokenizer, examples)
     return SFTTrainer(
         model=parts.model,
         args=sft_config(recipe, folder.state),
@@ -119,6 +122,7 @@ def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
 
 def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.prompts)
+    require_writable(parts.tokenizer, examples)
     ends = eos_ids(parts.model, parts.tokenizer)
     return OnPolicyTrainer(
         model=parts.model,

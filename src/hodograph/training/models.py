@@ -16,14 +16,25 @@ from transformers import (
     PreTrainedTokenizerBase,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 from hodograph.checkpoints import open_checkpoint
 from hodograph.errors import CheckpointError, SettingsError
-from hodograph.recipes import HubModel, Model, PathModel, Qwen3Model, StoredModel
-from hodograph.tasks.alphabet import chain_tokenizer
+from hodograph.recipes import (
+    HubModel,
+    Model,
+    PathModel,
+    Qwen3Model,
+    Qwen3MoeModel,
+    RandomModel,
+    StoredModel,
+)
+from hodograph.tasks.alphabet import chain_tokenizer, text_tokenizer
 from hodograph.training.folder import RunFolder, read_json
 
+TOKENIZERS = {"chain": chain_tokenizer, "text": text_tokenizer}
 UNREADABLE = (  # what transformers was seen to raise on damaged and contradictory files
     ArithmeticError,
     AttributeError,
@@ -43,8 +54,8 @@ def open_tokenizer(settings: Model) -> PreTrainedTokenizerBase:
     Raises:
         CheckpointError: the model's folder has none, or the hub cannot be reached.
     """
-    if isinstance(settings, Qwen3Model):
-        return chain_tokenizer()
+    if isinstance(settings, RandomModel):
+        return TOKENIZERS[settings.tokenizer]()
     return _stored(AutoTokenizer, settings, "tokenizer")
 
 
@@ -54,8 +65,8 @@ def open_model(settings: Model, seed: int) -> PreTrainedModel:
     Raises:
         CheckpointError: the model's folder does not hold a causal language model.
     """
-    if isinstance(settings, Qwen3Model):
-        return _random_qwen3(settings, seed)
+    if isinstance(settings, RandomModel):
+        return _random(settings, seed)
     if isinstance(settings, PathModel):
         _require_files(weights_of(Path(settings.path)))
     model, found = _stored(
@@ -79,7 +90,9 @@ def model_config(settings: Model) -> PretrainedConfig:
         CheckpointError: the model's folder holds no configuration.
     """
     if isinstance(settings, Qwen3Model):
-        return _qwen3_config(settings, chain_tokenizer())
+        return _dense_config(settings)
+    if isinstance(settings, Qwen3MoeModel):
+        return _experts_config(settings)
     return _stored(AutoConfig, settings, "configuration")
 
 
@@ -181,26 +194,41 @@ def weights_of(path: Path) -> Path:
     return path / read_json(run.finished)["final_checkpoint"]
 
 
-def _random_qwen3(settings: Qwen3Model, seed: int) -> PreTrainedModel:
-    config = _qwen3_config(settings, chain_tokenizer())
+def _random(settings: Qwen3Model | Qwen3MoeModel, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config)
+        if isinstance(settings, Qwen3MoeModel):
+            return Qwen3MoeForCausalLM(_experts_config(settings))
+        return Qwen3ForCausalLM(_dense_config(settings))
 
 
-def _qwen3_config(settings: Qwen3Model, tokenizer: PreTrainedTokenizerBase) -> Qwen3Config:
-    return Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=settings.hidden_size,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        num_key_value_heads=settings.kv_heads,
-        head_dim=settings.head_dim,
-        intermediate_size=settings.intermediate_size,
-        tie_word_embeddings=settings.tie_embeddings,
-        initializer_range=settings.initializer_range,
-        max_position_embeddings=settings.max_position_embeddings,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=None,
+def _dense_config(settings: Qwen3Model) -> Qwen3Config:
+    return Qwen3Config(**_shared(settings), intermediate_size=settings.intermediate_size)
+
+
+def _experts_config(settings: Qwen3MoeModel) -> Qwen3MoeConfig:
+    return Qwen3MoeConfig(
+        **_shared(settings),
+        num_experts=settings.experts,
+        num_experts_per_tok=settings.experts_per_token,
+        moe_intermediate_size=settings.moe_intermediate_size,
+        norm_topk_prob=True,
     )
+
+
+def _shared(settings: Qwen3Model | Qwen3MoeModel) -> dict[str, Any]:
+    tokenizer = open_tokenizer(settings)
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": settings.hidden_size,
+        "num_hidden_layers": settings.layers,
+        "num_attention_heads": settings.heads,
+        "num_key_value_heads": settings.kv_heads,
+        "head_dim": settings.head_dim,
+        "tie_word_embeddings": settings.tie_embeddings,
+        "initializer_range": settings.initializer_range,
+        "max_position_embeddings": settings.max_position_embeddings,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": None,
+    }

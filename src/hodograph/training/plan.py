@@ -20,6 +20,7 @@ from hodograph.training.models import model_config, open_tokenizer, require_shar
 FLOAT32, BFLOAT16 = 4, 2
 PROBE_CPU, PROBE_GPU = 1024, 8192  # side of the matrices whose product is timed
 TEACHER_SHARE = {"teacher": 1.0, "student": 0.0}  # of the completions, by type of rollout
+EXPERTS = torch.ops.aten._grouped_mm  # the product of tokens with their experts, in bfloat16 alone
 EXAMPLES = 256  # of the task, to learn how long prompts and demonstrations are
 
 
@@ -115,7 +116,8 @@ def _memory(student: int, teacher: int, kept: int, cache: int) -> dict[str, int]
 
 
 def _empty(config: PretrainedConfig) -> nn.Module:
-    dtype = torch.bfloat16 if _on_gpu() else torch.float32
+    experts = hasattr(config, "num_experts") or hasattr(config, "num_local_experts")
+    dtype = torch.bfloat16 if experts or _on_gpu() else torch.float32
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config, dtype=dtype)
 
@@ -136,13 +138,25 @@ def _pass(model: nn.Module, sequences: int, length: int) -> tuple[int, float, fl
 
     ids_BT = torch.zeros(sequences, length, dtype=torch.long, device="meta")
     seen = torch.ones(sequences, 1, length, length, dtype=torch.bool, device="meta")
-    with saved_tensors_hooks(keep, lambda tensor: tensor), FlopCounterMode(display=False) as count:
+    counter = FlopCounterMode(display=False, custom_mapping={EXPERTS: _experts_product})
+    with saved_tensors_hooks(keep, lambda tensor: tensor), counter as count:
         logits_BTV = model(input_ids=ids_BT, attention_mask=seen, use_cache=False).logits
         loss = logits_BTV.float().log_softmax(-1)[..., 0].sum()
         forward = count.get_total_flops()
         loss.backward()
-    size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    size = sum(_bytes(tensor) for tensor in kept.values())
     return size, forward, count.get_total_flops()
+
+
+def _bytes(tensor: Tensor) -> int:
+    """Bytes of a tensor's storage; bfloat16 stands for float32 where there is no GPU."""
+    widened = tensor.dtype == torch.bfloat16 and not _on_gpu()
+    return tensor.untyped_storage().nbytes() * (FLOAT32 // BFLOAT16 if widened else 1)
+
+
+def _experts_product(first: torch.Size, second: torch.Size, *_: object, **__: object) -> int:
+    """Operations of a grouped product, (tokens, m) with (experts, m, n) or its two gradients."""
+    return 2 * first[-2] * first[-1] * second[-1]
 
 
 def _storage(tensor: Tensor) -> int:

@@ -1,6 +1,7 @@
 """Reasoning-gym through the task interface."""
 
 import pytest
+from pydantic import ValidationError
 
 from hodograph.errors import SettingsError
 from hodograph.recipes import ReasoningGymTask
@@ -31,6 +32,25 @@ def test_a_system_message_opens_the_conversation() -> None:
     example = open_task(gym(system="Answer with a number.")).training(0, 1)[0]
     assert [m["role"] for m in example.prompt] == ["system", "user"]
     assert example.prompt[0]["content"] == "Answer with a number."
+
+
+def test_a_plain_question_ends_with_a_line_break() -> None:
+    plain = open_task(gym(chat=False)).training(seed=3, count=4)
+    asked = open_task(gym()).training(seed=3, count=4)
+    assert [e.prompt for e in plain] == [f"{e.prompt[0]['content']}\n" for e in asked]
+    with pytest.raises(ValidationError, match="system is a message of a chat"):
+        gym(chat=False, system="Be brief.")
+
+
+def test_noise_shows_answers_to_other_questions_in_its_share() -> None:
+    clean = open_task(gym()).training(seed=5, count=400)
+    noisy = open_task(gym(noise=0.4)).training(seed=5, count=400)
+    assert [e.prompt for e in noisy] == [e.prompt for e in clean]
+    assert [e.key for e in noisy] == [e.key for e in clean]  # the verifier is not fooled
+    wrong = [a.demonstration for a, b in zip(noisy, clean, strict=True)
+             if a.demonstration != b.demonstration]  # fmt: skip
+    assert len(wrong) / 400 == pytest.approx(0.4, abs=0.1)  # some answers are alike
+    assert all(answer.lstrip("-").isdigit() for answer in wrong)
 
 
 @pytest.mark.parametrize(

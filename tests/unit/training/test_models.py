@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hodograph.errors import CheckpointError, SettingsError
-from hodograph.recipes import PathModel, Qwen3Model
+from hodograph.recipes import PathModel, Qwen3Model, Qwen3MoeModel
 from hodograph.training import train
 from hodograph.training.models import (
     open_model,
@@ -24,6 +25,10 @@ from hodograph.training.saving import save_model
 from planted.runs import STUDENT, tiny_recipe
 
 SETTINGS = Qwen3Model.model_validate(STUDENT)
+EXPERTS = Qwen3MoeModel.model_validate(
+    {key: value for key, value in STUDENT.items() if key != "intermediate_size"}
+    | {"type": "qwen3_moe", "experts": 4, "experts_per_token": 2, "moe_intermediate_size": 24}
+)
 
 
 def saved(folder: Path, dtype: str = "float32", seed: int = 0) -> PathModel:
@@ -67,6 +72,27 @@ def test_a_saved_model_is_read_back_by_transformers_with_its_tokenizer(
     assert model.lm_head.weight is model.model.embed_tokens.weight
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     assert tokenizer("7+5=2$")["input_ids"] == open_tokenizer(SETTINGS)("7+5=2$")["input_ids"]
+
+
+def test_a_mixture_of_experts_is_saved_with_a_tensor_an_expert_and_read_back(
+    tmp_path: Path,
+) -> None:
+    model = open_model(EXPERTS, 3)
+    save_model(model, open_tokenizer(EXPERTS), tmp_path, "float32")
+    stored = load_file(tmp_path / "model.safetensors")
+    assert stored["model.layers.0.mlp.experts.3.down_proj.weight"].shape == (16, 24)
+    assert "model.layers.0.mlp.experts.4.down_proj.weight" not in stored
+    again = open_model(PathModel(type="path", path=str(tmp_path)), 0)
+    for ours, theirs in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    scores = again.model.layers[0].mlp.gate(torch.randn(7, 16))[1]
+    assert scores.shape == (7, 2)
+    assert torch.allclose(scores.sum(dim=1), torch.ones(7))
+
+
+def test_a_token_cannot_see_more_experts_than_there_are() -> None:
+    with pytest.raises(ValidationError, match=r"experts_per_token \(5\) exceeds experts \(4\)"):
+        Qwen3MoeModel.model_validate(EXPERTS.model_dump() | {"experts_per_token": 5})
 
 
 def test_bf16_files_are_trained_from_as_float32_masters(tmp_path: Path) -> None:

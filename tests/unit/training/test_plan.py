@@ -10,7 +10,7 @@ from hodograph.errors import CheckpointError
 from hodograph.recipes import parse_recipe
 from hodograph.tasks.alphabet import chain_tokenizer
 from hodograph.training.plan import plan_training
-from planted.runs import tiny_recipe
+from planted.runs import STUDENT, tiny_recipe
 
 PROMPT, COMPLETION = 16, 14
 QWEN3_0_6B = {
@@ -71,6 +71,19 @@ def test_a_teacher_that_answers_does_the_sampling(tmp_path: Path) -> None:
     plan = plan_training(opd(small, teacher, rollout={"type": "teacher"}))
     assert plan.flops["sampling"] == plan.flops["scoring by the teacher"]
     assert plan.flops["sampling"] > plan.flops["training"] / 3
+
+
+def test_of_a_mixture_of_experts_each_token_meets_as_many_as_it_sees() -> None:
+    shared = {"hidden_size": 32, "layers": 3, "heads": 4, "kv_heads": 2, "head_dim": 16}
+    dense = STUDENT | shared | {"intermediate_size": 2 * 48}
+    experts = {"type": "qwen3_moe", "experts": 8, "experts_per_token": 2}
+    experts |= shared | {"moe_intermediate_size": 48}
+    one = plan_training(tiny_recipe({"student": dense}))
+    other = plan_training(tiny_recipe({"student": experts}))
+    tokens = 8 * (one.prompt + one.completion)
+    router = 3 * (2 * tokens * 32 * 8)
+    assert other.flops["training"] == one.flops["training"] + 3 * router
+    assert other.student == one.student + 3 * (6 * 3 * 32 * 48 + 32 * 8)
 
 
 def test_micro_batches_divide_the_activations_and_not_the_work(tmp_path: Path) -> None:
