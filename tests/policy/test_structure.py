@@ -43,6 +43,21 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "difference": {"checkpoints", "matrices"},
     "inspection": {"errors", "checkpoints", "matrices"},
     "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
+    "gates": {
+        "errors",
+        "processes",
+        "checkpoints",
+        "matrices",
+        "linalg",
+        "diagnostics",
+        "statistics",
+        "tables",
+        "engine",
+        "measurement",
+        "inputs",
+        "recipes",
+        "tasks",
+    },
     "placement": {"errors", "documents", "tables"},
     "report": {
         "errors",
@@ -81,6 +96,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "engine",
         "measurement",
         "tables",
+        "gates",
     },
 }
 HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}

@@ -38,7 +38,10 @@ def _identity() -> list[Column]:
         ("step", "int64", "optimizer steps", "step of the checkpoint"),
         ("rows", "int64", "", "output dimension m of the matrix"),
         ("cols", "int64", "", "input dimension n of the matrix"),
-        ("reason", "string", "", "why gates I and II are empty for this matrix"),
+        ("prompts", "int64", "", "prompts answered by W_t; one group of samples each"),
+        ("samples", "int64", "", "completions of W_t"),
+        ("tokens", "int64", "", "tokens of these completions"),
+        ("reason", "string", "", "why curvatures and gradients are empty for this matrix"),
     )
     return [_column(n, unit, formula, "identity", kind=kind) for n, kind, unit, formula in columns]
 
