@@ -9,10 +9,12 @@ from hodograph.engine.settings import Settings
 from hodograph.studies.study import MeasureSection
 from hodograph.tables.columns import BY_NAME, COLUMNS, METRICS, schema
 from hodograph.tables.declared import markdown
+from hodograph.tables.gates import GATE_BY_NAME, GATE_COLUMNS
 from hodograph.tables.pairs import PAIR_BY_NAME, PAIR_COLUMNS, PAIR_METRICS, SHARED
 from hodograph.tables.summary import WEIGHTED
 
 ROOT = Path(__file__).parents[2]
+TABLES = [(COLUMNS, BY_NAME), (PAIR_COLUMNS, PAIR_BY_NAME), (GATE_COLUMNS, GATE_BY_NAME)]
 
 
 def test_the_page_of_columns_is_the_declaration():
@@ -21,9 +23,12 @@ def test_the_page_of_columns_is_the_declaration():
     page = (ROOT / "docs" / "pairs.md").read_text()
     hint = "run: hodograph columns --table pairs --markdown > docs/pairs.md"
     assert page == markdown("pairs"), hint
+    page = (ROOT / "docs" / "gates.md").read_text()
+    hint = "run: hodograph columns --table gates --markdown > docs/gates.md"
+    assert page == markdown("gates"), hint
 
 
-@pytest.mark.parametrize(("columns", "by_name"), [(COLUMNS, BY_NAME), (PAIR_COLUMNS, PAIR_BY_NAME)])
+@pytest.mark.parametrize(("columns", "by_name"), TABLES)
 def test_every_column_is_declared_once_and_described(columns, by_name):
     assert len(by_name) == len(columns)
     for column in columns:

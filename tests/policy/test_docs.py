@@ -9,13 +9,14 @@ import pytest
 from hodograph.cli import COMMANDS, app
 from hodograph.recipes import Recipe
 from hodograph.tables.columns import BY_NAME
+from hodograph.tables.gates import GATE_BY_NAME
 from hodograph.tables.pairs import PAIR_BY_NAME
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 PROSE = [*sorted(ROOT.glob("*.md")), *PAGES]
-DECLARED = {**BY_NAME, **PAIR_BY_NAME}
+DECLARED = {**BY_NAME, **PAIR_BY_NAME, **GATE_BY_NAME}
 CONCEPTS_WITH_COLUMNS = [
     p for p in PAGES if p.parent.name == "concepts" and "\n## Columns" in p.read_text()
 ]

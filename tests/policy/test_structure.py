@@ -54,6 +54,21 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "difference": {"checkpoints", "matrices"},
     "inspection": {"errors", "checkpoints", "matrices"},
     "sweep": {"errors", "checkpoints", "matrices", "engine", "measurement", "tables"},
+    "gates": {
+        "errors",
+        "processes",
+        "checkpoints",
+        "matrices",
+        "linalg",
+        "diagnostics",
+        "statistics",
+        "tables",
+        "engine",
+        "measurement",
+        "inputs",
+        "recipes",
+        "tasks",
+    },
     "placement": {"errors", "documents", "tables"},
     "report": {
         "errors",
@@ -94,6 +109,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "measurement",
         "tables",
         "claims",
+        "gates",
     },
 }
 HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}

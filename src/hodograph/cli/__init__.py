@@ -17,7 +17,7 @@ app = cyclopts.App(
 )
 COMMANDS = (
     "measure", "merge", "train", "study", "report", "columns", "compare", "place", "diff",
-    "inspect", "watch", "sweep", "adapt",
+    "inspect", "watch", "sweep", "adapt", "gates",
 )  # fmt: skip
 for _command in COMMANDS:
     app.command(f"hodograph.cli.{_command}:{_command}", name=_command)

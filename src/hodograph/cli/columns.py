@@ -12,7 +12,7 @@ from hodograph.tables.declared import TABLES, markdown
 
 def columns(
     *,
-    table: Literal["matrices", "pairs"] = "matrices",
+    table: Literal["matrices", "pairs", "gates"] = "matrices",
     as_markdown: Annotated[bool, Parameter(name="--markdown", negative="")] = False,
 ) -> None:
     """Print the declaration of every column: type, unit, formula, source.
@@ -20,9 +20,10 @@ def columns(
     Parameters
     ----------
     table
-        matrices (of `hodograph measure`) or pairs (of `hodograph compare`).
+        matrices (of `hodograph measure`), pairs (of `hodograph compare`) or gates (of
+        `hodograph gates`).
     as_markdown
-        Print docs/columns.md or docs/pairs.md instead of a table for the terminal.
+        Print docs/columns.md, docs/pairs.md or docs/gates.md instead of a table for the terminal.
     """
     if as_markdown:
         print(markdown(table), end="")

@@ -42,7 +42,7 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
         raise SettingsError(f"--workers {workers}: at least one worker is needed.")
     loaded = load_study(study_file)
     runs = plan(loaded, study_file, out)
-    tasks = tasks_of(runs, loaded.measure)
+    tasks = tasks_of(runs, loaded.measure, loaded.gates)
     with only_process(out):
         declare(out, loaded.claims, measured_arms(runs))
         with bars() as progress:

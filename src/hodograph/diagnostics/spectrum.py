@@ -34,16 +34,30 @@ def hill(sigma_R: Float[Tensor, " R"], k: int, rank: int) -> float | None:
     return 1 / excess if excess > 0 else None
 
 
+def effective_rank(sigma_R: Float[Tensor, " R"]) -> float:
+    """Effective rank exp(entropy of s² / sum s²) of a matrix that is not zero.
+
+    Args:
+        sigma_R: singular values, descending.
+    """
+    share_R = _energy_shares(sigma_R)
+    positive_R = share_R[share_R > 0]
+    return float(torch.exp(-(positive_R * positive_R.log()).sum()))
+
+
+def _energy_shares(sigma_R: Float[Tensor, " R"]) -> Float[Tensor, " R"]:
+    share_R = (sigma_R / sigma_R[0]).square()
+    return share_R / share_R.sum()
+
+
 def update_spectrum(sigma_R: Float[Tensor, " R"], rank: int) -> dict[str, Any]:
     """Ranks, top energies and Hill estimates of an update that is not zero."""
-    share_R = (sigma_R / sigma_R[0]).square()
-    share_R = share_R / share_R.sum()
-    positive_R = share_R[share_R > 0]
+    share_R = _energy_shares(sigma_R)
     columns: dict[str, Any] = {
         "sigma_1": float(sigma_R[0]),
         "stable_rank": stable_rank(sigma_R),
         "participation_ratio": float(1 / share_R.square().sum()),
-        "effective_rank": float(torch.exp(-(positive_R * positive_R.log()).sum())),
+        "effective_rank": effective_rank(sigma_R),
     }
     columns |= {f"top{k}_energy": float(share_R[:k].sum()) for k in TOP_ENERGIES}
     for name, k in (("11", 11), ("32", 32), ("5pct", math.ceil(len(sigma_R) / 20))):

@@ -26,7 +26,7 @@ def open_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     if not any(file for name in TOKENIZER_FILES for file in folder.glob(name)):
         raise CheckpointError(  # transformers would make an empty one up
-            f"{folder}: there is no tokenizer beside the model, and --inputs needs it.\n"
+            f"{folder}: there is no tokenizer beside the model, which is needed to run it.\n"
             "  Copy the tokenizer's files of its base there."
         )
     return _from_folder("AutoTokenizer", folder, "tokenizer")
@@ -74,8 +74,8 @@ def model_folder(path: Path) -> Path:
     """
     if not is_model_folder(path):
         raise CheckpointError(
-            f"{path}: --inputs runs the model, and this is no folder with a config.json.\n"
-            "  Name a folder with weights, config.json and tokenizer, or leave --inputs out."
+            f"{path}: the model is to be run, and this is no folder with a config.json.\n"
+            "  Weights, config.json and tokenizer are needed in one folder."
         )
     return path
 
@@ -91,7 +91,7 @@ def _from_folder(loader: str, folder: Path, what: str, **options: Any) -> Any:
         first = str(error).strip().splitlines()[0]
         raise CheckpointError(
             f"{folder}: the {what} cannot be loaded ({first}).\n"
-            "  --inputs needs a model that transformers can run, with its tokenizer."
+            "  It must be a model that transformers can run, with its tokenizer."
         ) from error
 
 
@@ -100,8 +100,8 @@ def _transformers() -> Any:
         import transformers
     except ImportError as error:
         raise SettingsError(
-            "--inputs runs the model, which needs transformers.\n"
-            "  Install hodograph with the extra `train`, or leave --inputs out."
+            "the model is to be run, which needs transformers.\n"
+            "  Install hodograph with the extra `train`."
         ) from error
     return transformers
 

@@ -91,7 +91,7 @@ def _of_run(folder: Path, tokens: int) -> Source:
             f"{folder}: holds no {RECIPE_FILE}, so it is no run folder of hodograph.\n"
             "  --inputs names a text file, a JSONL file, or a run folder."
         )
-    recipe = _recipe(file)
+    recipe = recipe_in(file)
     trained = recipe.steps * (recipe.batch.prompts if recipe.on_policy else recipe.batch.sequences)
     needed = min(trained, max(1, tokens // FEW_TOKENS))
     examples = open_task(recipe.task).training(recipe.seed, needed)
@@ -104,7 +104,12 @@ def _of_run(folder: Path, tokens: int) -> Source:
     return Source(str(folder), "demonstrations", texts)
 
 
-def _recipe(file: Path) -> Recipe:
+def recipe_in(file: Path) -> Recipe:
+    """The recipe that a run folder keeps.
+
+    Raises:
+        SettingsError: the file cannot be read as a recipe.
+    """
     try:
         return parse_recipe(json.loads(file.read_text(encoding="utf-8")), str(file))
     except (OSError, ValueError, RecursionError) as error:

@@ -69,7 +69,7 @@ def answered(
     """Token ids of every prompt with the answer that the model samples, in batches of prompts."""
     from transformers import GenerationConfig
 
-    ends = _ends(model, tokenizer)
+    ends = ends_of(model, tokenizer)
     model.generation_config = GenerationConfig(
         max_new_tokens=sampling.max_completion_length,
         do_sample=True,
@@ -137,7 +137,8 @@ def _chat(text: Text, tokenizer: Any, trained: bool) -> list[int]:
     return tokenizer.apply_chat_template(messages, add_generation_prompt=asks)["input_ids"]
 
 
-def _ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def ends_of(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """Every token that ends an answer."""
     declared = model.generation_config.eos_token_id
     listed = declared if isinstance(declared, list) else [declared]
     return sorted({i for i in (*listed, tokenizer.eos_token_id) if i is not None})

@@ -54,6 +54,11 @@ class StudyRun:
         """Where its measurement is kept."""
         return self.folder / "measurement"
 
+    @property
+    def gates(self) -> Path:
+        """Where the account of its gates is kept, if there is one."""
+        return self.folder / "gates"
+
 
 def plan(study: Study, source: Path, out: Path) -> list[StudyRun]:
     """Every run of the study, stages before arms, each after what it needs.

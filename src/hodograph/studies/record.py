@@ -74,6 +74,7 @@ def _described(run: StudyRun, out: Path) -> dict[str, Any]:
         "accuracy": _accuracy(run.folder / "evaluations.json"),
         "folder": str(run.folder.relative_to(out)),
         "measurement": str(run.measurement.relative_to(out)) if measured else None,
+        "gates": str(run.gates.relative_to(out)) if (run.gates / "gates.json").exists() else None,
     }
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from hodograph.errors import HodographError
 from hodograph.processes import SPAWN, worker_pool
 from hodograph.studies import worker
+from hodograph.studies.gates import GatesSection
 from hodograph.studies.plan import StudyRun
 from hodograph.studies.study import MeasureSection
 
 MEASURE_WEIGHT = 0.15  # of a run's steps; only the bar's estimate depends on it
+GATES_WEIGHT = 2.0  # the same, for the three checkpoints of an account of the gates
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,14 @@ class Event:
     failure: str | None = None
 
 
-def tasks_of(runs: list[StudyRun], measure: MeasureSection) -> list[Task]:
-    """Training of every run, and measuring of every arm."""
+def tasks_of(
+    runs: list[StudyRun], measure: MeasureSection, gates: GatesSection | None = None
+) -> list[Task]:
+    """Training of every run, measuring of every arm, and of the gates of the arms named.
+
+    Raises:
+        SettingsError: the gates' teacher is no run of the study.
+    """
     tasks = []
     for run in runs:
         train = f"train {run.key}"
@@ -58,6 +66,8 @@ def tasks_of(runs: list[StudyRun], measure: MeasureSection) -> list[Task]:
             name = f"measure {run.key}"
             start = _measuring(name, run, measure)
             tasks.append(Task(name, run, (train,), MEASURE_WEIGHT * run.recipe.steps, start))
+        if gates is not None and gates.applies_to(run):
+            tasks.append(_of_gates(run, runs, gates))
     return tasks
 
 
@@ -114,6 +124,18 @@ def _measuring(
         measure.settings(),
         inputs,
     )
+
+
+def _of_gates(run: StudyRun, runs: list[StudyRun], gates: GatesSection) -> Task:
+    name, teacher = f"gates {run.key}", gates.teacher_of(run, runs)
+    scored_by = None if teacher is None else teacher.folder
+    needs = tuple(f"train {one.key}" for one in (run, teacher) if one is not None)
+
+    def start(pool: ProcessPoolExecutor) -> "Future[None]":
+        settings = gates.settings()
+        return pool.submit(worker.gate_run, name, run.folder, run.gates, scored_by, settings)
+
+    return Task(name, run, needs, GATES_WEIGHT * run.recipe.steps, start)
 
 
 def _submitted(task: Task, pool: ProcessPoolExecutor) -> "Future[None]":

@@ -16,6 +16,7 @@ from hodograph.claims.declared import Claim, resolved
 from hodograph.engine.settings import Scope, Settings
 from hodograph.errors import SettingsError
 from hodograph.recipes.section import Name, Section, Seed
+from hodograph.studies.gates import GatesSection
 from hodograph.studies.inheritance import Tree, read_study
 from hodograph.studies.questions import Question, check_questions
 from hodograph.tables.lock import LockThresholds
@@ -73,6 +74,8 @@ class Study(Section):
     notes: tuple[str, ...] = ()
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     measure: MeasureSection = MeasureSection()
+    gates: GatesSection | None = None
+    """Measure the gates of arms; not at all when left out."""
     shared: Tree = Field(default_factory=dict)
     arm: Tree = Field(default_factory=dict)
     stages: dict[str, Tree] = Field(default_factory=dict)
@@ -118,6 +121,11 @@ def load_study(path: Path) -> Study:
             f"{path}: {key}: {first['msg'].lower()}.\n  A study has the keys {known}."
         ) from None
     study.measure.settings()  # what is out of range is an error before hours of training
+    if study.gates is not None:
+        study.gates.settings()
+        if unknown := sorted(set(study.gates.arms) - set(study.arms)):
+            known = ", ".join(study.arms)
+            raise SettingsError(f"{path}: [gates]: {unknown[0]} is no arm of this study ({known}).")
     if both := sorted(set(study.stages) & set(study.arms)):
         raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
     check_questions(study.questions, study.arms, path)

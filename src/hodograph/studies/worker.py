@@ -4,6 +4,7 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 
 from hodograph.engine.settings import Settings
+from hodograph.gates.settings import GatesSettings
 from hodograph.recipes import Recipe
 
 Message = tuple[str, int, int]
@@ -35,6 +36,21 @@ def measure_run(
         tuned,
         inputs=inputs,
         out=out,
+        settings=settings,
+        on_progress=lambda done, total, _: _tell(task, done, total),
+    )
+
+
+def gate_run(
+    task: str, folder: Path, out: Path, teacher: Path | None, settings: GatesSettings
+) -> None:
+    """Measure the gates of a finished run."""
+    from hodograph.gates.measure import measure_gates
+
+    measure_gates(
+        folder,
+        out=out,
+        teacher=teacher,
         settings=settings,
         on_progress=lambda done, total, _: _tell(task, done, total),
     )

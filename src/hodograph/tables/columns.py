@@ -30,6 +30,9 @@ Family = Literal[
     "direction",
     "agreement",
     "intruders",
+    "leash",
+    "gradient",
+    "visible",
 ]
 
 PNT = "Zhu et al., arXiv 2511.08567"
