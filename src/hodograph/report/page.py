@@ -14,6 +14,7 @@ from markupsafe import Markup
 from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.printable import printable
+from hodograph.report.downloads import write_downloads
 from hodograph.report.glossary import PAPERS, glossary
 from hodograph.report.measurement import measurement_view
 from hodograph.report.read import read_measurement, read_study
@@ -104,6 +105,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
     view |= {"command": f"hodograph report {folder}"}
     text = printable(_environment().get_template(template).render(**view))
+    write_downloads(folder, view)
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path

@@ -116,7 +116,7 @@ def runs_table(folder: Path, study: Study) -> Table:
         Body([_run_row(folder, run) for run in study.runs if run.role == role], label)
         for role, label in (("stage", "Stages"), ("arm", "Arms"))
     ]
-    return Table("Runs and their accuracies", heads, [body for body in bodies if body.rows])
+    return Table("Runs and their accuracies", heads, [body for body in bodies if body.rows], "runs")
 
 
 def _run_row(folder: Path, run: Run) -> list[Cell]:
