@@ -10,7 +10,7 @@ from hodograph.claims.row import read_ledger
 from hodograph.orderings.ordering import Ordering, record
 from hodograph.report.comparison import accuracy_cell, budget_cell
 from hodograph.report.explorer.values import ExploredRun
-from hodograph.report.ledger import claims
+from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
 from hodograph.report.origins import Arm, Origin, origins, short
@@ -39,6 +39,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "lead": lead(by_comparison, found),
         "questions": [question_view(one, by_comparison, found) for one in questions],
         "claims": found,
+        "claims_table": ledger_table(found) if found else None,
         "judged": judged(together) if together else "",
         "ordered": record(together),
         "runs": runs_table(folder, study),

@@ -7,17 +7,22 @@ trajectory and the strip, `cells` in the heat map.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import altair as alt
 
 Scale = Literal["linear", "log"]
+_CENTRED = alt.Scale(scheme="blueorange", domain=["@extent"])
 _HOVER = "hover === '' || datum.arm === hover"
 
 
-def charts(scale: Scale) -> dict[str, dict[str, Any]]:
-    """Return the specifications by name, values on a linear or a logarithmic scale."""
-    built = {"trajectory": _trajectory(scale), "arms": _arms(scale), "layers": _layers(scale)}
+def charts() -> dict[str, dict[str, Any]]:
+    """Return the specifications by name and scale: `trajectory-linear`, `layers-difference`, ..."""
+    built = {"layers-difference": _layers(_CENTRED)}
+    for scale in get_args(Scale):
+        built[f"trajectory-{scale}"] = _trajectory(scale)
+        built[f"arms-{scale}"] = _arms(scale)
+        built[f"layers-{scale}"] = _layers(alt.Scale(type=scale, scheme="viridis", nice=False))
     return {name: cast(dict[str, Any], _styled(chart).to_dict()) for name, chart in built.items()}
 
 
@@ -94,15 +99,13 @@ def _arms(scale: Scale) -> alt.LayerChart:
     return alt.layer(null, mean, drawn).add_params(_hover())
 
 
-def _layers(scale: Scale) -> alt.LayerChart:
+def _layers(colours: alt.Scale) -> alt.LayerChart:
     base = alt.Chart(alt.NamedData("cells")).encode(
         x=alt.X("module:N", title="module", sort=["@modules"], axis=alt.Axis(labelAngle=0)),
         y=alt.Y("layer:N", title="layer", sort=["@layers"]),
     )
     legend = alt.Legend(title="@title", orient="bottom", format="@format", gradientLength=260)
-    colour = alt.Color(
-        "value:Q", scale=alt.Scale(type=scale, scheme="viridis", nice=False), legend=legend
-    )
+    colour = alt.Color("value:Q", scale=colours, legend=legend)
     tiles = base.mark_rect(strokeWidth=2.5).encode(
         color=colour,
         stroke={"condition": {"test": "datum.chosen", "value": "@ink"}, "value": "@paper"},

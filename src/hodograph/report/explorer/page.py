@@ -97,7 +97,7 @@ def _described(axes: Axes, metrics: list[str]) -> dict[str, Any]:
         "cells": axes.cells,
         "metrics": [_metric(name) for name in metrics],
         "first": _FIRST if _FIRST in metrics else metrics[0],
-        "charts": {"linear": charts("linear"), "log": charts("log")},
+        "charts": charts(),
     }
 
 
@@ -129,7 +129,7 @@ def _notes(axes: Axes, held: dict[str, str], left_out: list[str]) -> list[str]:
             "Arms start from different W0: compare them within a group. The first is shown."
         )
     if not axes.whole:
-        averaged = "" if axes.seeds_kept else ", averaged over seeds"
+        averaged = ", averaged over seeds" if several and not axes.seeds_kept else ""
         notes.append(
             f"To stay small, single cells are kept at steps {_listed(axes.kept_steps)} of "
             f"{len(axes.steps)}{averaged}; means over all at every step and of every seed."
@@ -140,8 +140,8 @@ def _notes(axes: Axes, held: dict[str, str], left_out: list[str]) -> list[str]:
     without = [name for name in TITLES if name not in held and name not in left_out]
     notes += [f"{TITLES[name]}: {why_missing(name, table)}." for name in without]
     notes.append(
-        "Means have four significant digits, cells three. All digits and all columns are in "
-        "matrices.parquet of each measurement."
+        "Means over all matrices are shown with four significant digits, cells with three. All "
+        "digits and all columns are in matrices.parquet of each measurement."
     )
     return notes
 

@@ -116,8 +116,9 @@ def block(axes: Axes, metric: str, columns: dict[str, np.ndarray]) -> dict[str, 
     """Return the values of a metric and its null; None where no matrix has a value.
 
     `means` are over all cells, for every storage, run and step; `cells` are single cells, for
-    the steps kept and, unless seeds are kept, averaged over them. Of a metric defined on bfloat16
-    values the first storage alone.
+    the steps kept and, unless seeds are kept, averaged over them. A cell has its difference from
+    the null in place of the null: often a small one, of which three digits are to be right. Of a
+    metric defined on bfloat16 values the first storage alone.
     """
     values = columns[metric]
     if np.isnan(values).all():
@@ -126,12 +127,14 @@ def block(axes: Axes, metric: str, columns: dict[str, np.ndarray]) -> dict[str, 
     parts = {"": values} | ({"null_": columns[null]} if null else {})
     if may_be_doubted(metric):
         parts["doubt_"] = np.where(np.isnan(values), np.nan, columns["doubt"])
-    found = {}
-    for name, array in parts.items():
-        shown = array[:1] if storage_free(metric) else array
-        found[f"{name}means"] = rounded(_mean(shown, axis=3), 4)
-        found[f"{name}cells"] = rounded(_single(axes, shown), 3)
-    return found
+    shown = {name: one[:1] if storage_free(metric) else one for name, one in parts.items()}
+    means = {name: _mean(one, axis=3) for name, one in shown.items()}
+    cells = {name: _single(axes, one) for name, one in shown.items()}
+    if null:
+        cells["difference_"] = cells[""] - cells.pop("null_")
+    return {f"{name}means": rounded(one, 6) for name, one in means.items()} | {
+        f"{name}cells": rounded(one, 3) for name, one in cells.items()
+    }
 
 
 def may_be_doubted(metric: str) -> bool:

@@ -27,7 +27,8 @@ const unit = () => metric().unit === "share" ? "%" : metric().unit;
 const storage = () => metric().storage_free ? 0 : page.storages.indexOf(control.storage.value);
 const arms = () => page.arms.filter(arm => !hidden.has(arm));
 const isMissing = value => value === null || value === undefined;
-const written = value => isMissing(value) ? "–" : String(Number((value * factor()).toPrecision(4)));
+const digits = () => isWhole() ? 4 : 3;
+const written = (value, many = digits()) => isMissing(value) ? "–" : String(Number(value.toPrecision(many)));
 
 function mean(values) {
   const known = values.filter(value => !isMissing(value));
@@ -47,6 +48,14 @@ function nearest(step, steps) {
   return steps.reduce((best, one) => Math.abs(one - step) < Math.abs(best - step) ? one : best);
 }
 
+/** A value, or what stands beside it; cells hold the difference from the null in place of the null. */
+function valueAt(block, part, kind, place) {
+  const held = (block[part + kind] ?? [])[place];
+  if (part !== "null_" || kind === "means") return held;
+  const value = block.cells[place], difference = (block.difference_cells ?? [])[place];
+  return isMissing(value) || isMissing(difference) ? null : value - difference;
+}
+
 /** One row for each run (or arm, where seeds are averaged) and step: means over the chosen cells. */
 function pointRows(block) {
   const whole = isWhole(), steps = stepsHeld(), lines = whole ? page.runs : page.lines;
@@ -55,7 +64,7 @@ function pointRows(block) {
   const rows = [];
   lines.forEach(([arm, seed], line) => steps.forEach((step, place) => {
     const start = ((storage() * lines.length + line) * steps.length + place) * width;
-    const over = part => mean(chosen.map(cell => (block[part + kind] ?? [])[start + cell]));
+    const over = part => mean(chosen.map(cell => valueAt(block, part, kind, start + cell)));
     if (!isMissing(over("")) && !hidden.has(arm)) rows.push(row(arm, seed, step, over));
   }));
   return rows;
@@ -65,7 +74,7 @@ function row(arm, seed, step, over) {
   const value = over(""), chance = over("null_"), doubt = over("doubt_") ?? 0;
   return {arm, seed: seed ?? "–", step, value: value * factor(),
     null_value: isMissing(chance) ? null : chance * factor(), doubt,
-    shown: written(value), null_shown: written(chance),
+    shown: written(value * factor()), null_shown: isMissing(chance) ? "–" : written(chance * factor()),
     note: doubt > 0 ? "near the rounding noise of the storage" : "–"};
 }
 
@@ -85,11 +94,11 @@ function cellRows(block, step) {
     .filter(line => line >= 0);
   const place = page.kept_steps.indexOf(step);
   const rows = page.cells.map(([layer, module], cell) => {
-    const over = part => mean(lines.map(line => (block[part + "cells"] ?? [])[
-      ((storage() * page.lines.length + line) * page.kept_steps.length + place) * page.cells.length + cell]));
-    const found = row(control.arm.value, null, step, over);
+    const over = part => mean(lines.map(line => valueAt(block, part, "cells",
+      ((storage() * page.lines.length + line) * page.kept_steps.length + place) * page.cells.length + cell)));
+    const found = row(control.arm.value, null, step, over), difference = over("difference_");
     const value = {value: found.value, null: found.null_value,
-      difference: isMissing(found.null_value) ? null : found.value - found.null_value};
+      difference: isMissing(difference) ? null : difference * factor()};
     return {...found, layer: layer < 0 ? "none" : String(layer), module: short(module),
       value: value[control.show.value], known: !isMissing(over("")),
       chosen: !isWhole() && chosenCells().includes(cell)};
@@ -99,23 +108,27 @@ function cellRows(block, step) {
 
 function labelled(rows) {
   const values = rows.map(one => one.value), low = Math.min(...values), high = Math.max(...values);
-  const roomy = new Set(page.cells.map(cell => cell[1])).size * 42 < by("layers").clientWidth;
+  const bright = isDifference() ? value => Math.abs(value) < 0.6 * extent(rows)
+    : value => (value - low) / (high - low || 1) > 0.5;
+  const roomy = new Set(page.cells.map(cell => cell[1])).size * 60 < by("layers").clientWidth;
   return rows.map(one => ({...one,
-    label: roomy ? String(Number(one.value.toPrecision(3))) + (one.doubt > 0 ? "?" : "") : "",
-    bright: (one.value - low) / (high - low || 1) > 0.5}));
+    label: roomy ? written(one.value, 3) + (one.doubt > 0 ? "?" : "") : "",
+    bright: bright(one.value)}));
 }
 
+const isDifference = () => control.show.value === "difference";
+const extent = rows => Math.max(...rows.map(one => Math.abs(one.value)), 0) || 1;
 const short = module => module.replace(/_proj$/, "");
 
 /* ---- charts ---- */
 
 const title = () => metric().title + (unit() ? `, ${unit()}` : "");
 
-function words() {
+function words(rows) {
   const style = getComputedStyle(document.documentElement);
   const colour = name => style.getPropertyValue(name).trim();
   const places = page.arms.map((_, place) => place);
-  return {"@title": title(), "@value": unit() ? `value, ${unit()}` : "value", "@format": "~g",
+  return {"@title": title(), "@value": unit() ? `value, ${unit()}` : "value", "@format": rows.some(one => Math.abs(one.value) >= 1e-3) ? "~r" : "~e", "@extent": [-extent(rows), extent(rows)],
     "@ink": colour("--ink"), "@muted": colour("--muted"), "@grid": colour("--grid"),
     "@paper": colour("--paper"), "@arms": page.arms,
     "@colours": places.map(place => colour(`--arm-${place % 8}`)),
@@ -137,7 +150,8 @@ function filled(part, replaced) {
 }
 
 async function show(name, scale, height, data) {
-  const spec = {...filled(page.charts[scale][name], words()), height, description: by(`${name}-title`).textContent};
+  const rows = data.cells ?? data.points;
+  const spec = {...filled(page.charts[`${name}-${scale}`], words(rows)), height, description: by(`${name}-title`).textContent};
   const key = JSON.stringify(spec);
   if (drawn[name]?.key !== key) {
     drawn[name]?.result.finalize();
@@ -152,11 +166,9 @@ async function show(name, scale, height, data) {
   await view.runAsync();
 }
 
-const positive = rows => rows.every(one => one.value > 0 && (isMissing(one.null_value) || one.null_value > 0));
-
-function scaleOf(rows) {
-  control.log.disabled = !positive(rows);
-  return control.log.checked && positive(rows) ? "log" : "linear";
+function scaleOf(rows, wanted) {
+  return wanted && rows.every(one => one.value > 0 && (isMissing(one.null_value) || one.null_value > 0))
+    ? "log" : "linear";
 }
 
 async function draw() {
@@ -164,16 +176,18 @@ async function draw() {
   const points = pointRows(block), lines = lineRows(points);
   const wanted = Number(control.step.value), step = nearest(wanted, stepsHeld());
   const kept = nearest(wanted, page.kept_steps), cells = cellRows(block, kept);
-  const now = one => one.step === step, scale = scaleOf(points);
+  const now = one => one.step === step, scale = scaleOf(points, control.log.checked);
+  control.log.disabled = scaleOf(points, true) === "linear";
   say(lines.filter(now), step, kept);
   await show("trajectory", scale, 300, {points, lines, now: [{step}]});
   await show("arms", scale, 26 * Math.max(arms().length, 1),
     {points: points.filter(now), lines: lines.filter(now)});
   const layers = new Set(page.cells.map(([layer]) => layer)).size;
-  const many = cells.length && positive(cells.map(one => ({value: one.value})));
-  await show("layers", scale === "log" && many ? "log" : "linear",
+  const kind = isDifference() ? "difference" : scaleOf(cells, scale === "log");
+  await show("layers", kind,
     layers * Math.max(14, Math.min(38, 600 / layers)), {cells});
   document.body.dataset.state = "drawn";
+  performance.mark("drawn"); // benchmarks/page.py reads it
 }
 
 const redraw = () => {
@@ -198,14 +212,13 @@ function where() {
 function say(lines, step, kept) {
   const one = metric(), shown = {value: "", null: "null of ", difference: "difference from its null of "}[control.show.value];
   const line = lines.find(row => row.arm === control.arm.value);
-  const text = value => isMissing(value) ? "–" : String(Number(value.toPrecision(4)));
   by("definition").textContent = `${one.name}: ${one.formula}${one.unit ? ` [${one.unit}]` : ""}. Source: ${one.source}.`
     + (one.null ? ` Null, ${one.null}: ${one.null_formula}.` : " No null is defined for this quantity.");
   by("trajectory-title").textContent = `${one.title} over training, ${where()}`;
   by("arms-title").textContent = `At step ${step}, ${where()}`;
   by("layers-title").textContent = `By layer and module: ${shown}${control.arm.value}, step ${kept}`;
   by("status").textContent = `${control.arm.value}, step ${step}, ${where()}: `
-    + `${text(line?.value)}${unit() ? ` ${unit()}` : ""}, null ${text(line?.null_value)}.`;
+    + `${written(line?.value)}${unit() ? ` ${unit()}` : ""}, null ${written(line?.null_value)}.`;
   control.storage.disabled = one.storage_free;
 }
 
