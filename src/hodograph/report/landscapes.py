@@ -45,7 +45,8 @@ def _figure(arms: Arms, metric: str, ident: str) -> Figure | None:
     start = f"{ident}heat-{metric}"
     panels = [
         _panel(name, cells[name], metric, limits,
-               {"starred": starred.get(name), "faint": faint[name]}, f"{start}-{name}" if name else start)
+               {"starred": starred.get(name), "faint": faint[name]},
+               f"{start}-{name}" if name else start)
         for name in cells
     ]  # fmt: skip
     caption = _caption(arms, metric, sorted(set(arms) - set(cells)))

@@ -87,7 +87,9 @@ def values_figure(question: Asked) -> Figure | None:
     if not values:
         return None
     panels = [_panel(question, METRICS[name], table) for name, table in values.items()]
-    return Figure("Values at the last step", _caption(question, values), panels, _table(question, values))
+    return Figure(
+        "Values at the last step", _caption(question, values), panels, _table(question, values)
+    )
 
 
 def _panel(question: Asked, metric: Ordered, table: pd.DataFrame) -> Panel:

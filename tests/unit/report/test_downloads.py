@@ -8,10 +8,12 @@ import xml.etree.ElementTree as ET
 import pandas as pd
 import pytest
 
+from hodograph.claims.row import Row
 from hodograph.report import render
 from hodograph.report.downloads import write_downloads
 from hodograph.report.flat import csv_text, frame, number, places
 from hodograph.report.latex import escaped, latex_table
+from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import percent, significant
 from hodograph.report.standalone import colours, pdf_file, svg_file
 from hodograph.report.style import ARMS, INK, PAPER, draw
@@ -180,3 +182,15 @@ def test_planted_numbers_are_in_the_table_files(page):
         assert first["arm (objective, task)"] == "sft"
         assert first["relative norm (%)"] == expected
         assert "null" in first["update sparsity (%), beside"]
+
+
+def test_the_ledger_is_a_table_of_its_own(tmp_path):
+    row = Row(
+        id="C1", claim="=sparser", paper="51.6 %", ours="50 %", interval="49 to 51 %", null="–",
+        seeds=(0, 1), verdict="does not hold", reason="the null is as sparse", study="planted",
+        declared="before measuring", arms=("opd", "sft"), parts=(),
+    )  # fmt: skip
+    write_downloads(tmp_path, {"claims": ledger_table(claims([row]))})
+    text = (tmp_path / "tables" / "ledger.csv").read_text()
+    assert "C1,'=sparser,does not hold,51.6 %,50 %," in text
+    assert '"0, 1"' in text
