@@ -26,8 +26,14 @@ def tab(tmp_path_factory):
         yield opened
 
 
+def complaints(tab):
+    """Exceptions, and whatever the page or the browser wrote to the console."""
+    names = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+    return [event for name in names for event in tab.named(name)]
+
+
 @pytest.mark.parametrize("name", ["study", "measurement", "large"])
-@pytest.mark.parametrize("width", [1200, 400])
+@pytest.mark.parametrize("width", [1600, 400])
 def test_a_page_fits_its_viewport_and_asks_for_nothing(pages, tab, name, width):
     tab.open(pages[name], width)
     assert tab.evaluate("window.innerWidth") == width
@@ -35,9 +41,7 @@ def test_a_page_fits_its_viewport_and_asks_for_nothing(pages, tab, name, width):
     assert tab.evaluate("document.querySelectorAll('figure svg').length") >= 4
     asked = [event["request"]["url"] for event in tab.named("Network.requestWillBeSent")]
     assert asked == [pages[name].resolve().as_uri()]
-    assert not tab.named("Runtime.exceptionThrown")
-    assert not tab.named("Runtime.consoleAPICalled")
-    assert not tab.named("Log.entryAdded")
+    assert complaints(tab) == []
 
 
 @pytest.mark.parametrize("width", [1200, 400])
@@ -92,3 +96,182 @@ def test_text_contrasts_with_its_background(pages, tab):
     for dark in (False, True):
         tab.open(pages["measurement"], 1200, dark=dark)
         assert min(tab.evaluate(ratio)) >= 4.5
+
+
+def explore(tab, page, width=1200, dark=False):
+    """Open the explorer beside a page and wait until it is drawn."""
+    explorer = page.with_name("explorer.html")
+    tab.open(explorer, width, dark=dark)
+    drawn(tab)
+    return explorer
+
+
+def drawn(tab):
+    tab.until("['drawn', 'failed'].includes(document.body.dataset.state)")
+    assert tab.evaluate("document.body.dataset.state") == "drawn", status(tab)
+
+
+def status(tab):
+    return tab.evaluate("document.getElementById('status').textContent")
+
+
+def told(tab):
+    """What the status line says: where, the value, its null (None where there is none)."""
+    where, numbers = status(tab).removesuffix(".").split(": ")
+    value, null = (part.removesuffix(" %") for part in numbers.split(", null "))
+    return where, float(value), None if null == "–" else float(null)
+
+
+def near(value):
+    """Equal to the digits shown."""
+    return pytest.approx(value, rel=4e-3)
+
+
+def choose(tab, control, value):
+    """Set one of the explorer's boxes as a reader would, and wait for the charts."""
+    tab.evaluate(f"""(() => {{
+        const box = document.getElementById('{control}');
+        box.value = '{value}';
+        box.dispatchEvent(new Event('change'));
+    }})()""")
+    drawn(tab)
+
+
+def middle(tab, selector, place=0):
+    """Middle of the chart mark at that place, scrolled into view."""
+    return tab.evaluate(f"""(() => {{
+        const mark = document.querySelectorAll('{selector}')[{place}];
+        mark.scrollIntoView({{block: 'center'}});
+        const box = mark.getBoundingClientRect();
+        return [box.left + box.width / 2, box.top + box.height / 2];
+    }})()""")
+
+
+@pytest.mark.parametrize("width", [1600, 400])
+@pytest.mark.parametrize("name", ["study", "large"])
+def test_the_explorer_fits_its_viewport_and_asks_for_nothing(pages, tab, name, width):
+    explorer = explore(tab, pages[name], width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("document.querySelectorAll('.chart svg.marks').length") == 3
+    asked = [event["request"]["url"] for event in tab.named("Network.requestWillBeSent")]
+    assert [url for url in asked if not url.startswith("data:")] == [explorer.resolve().as_uri()]
+    assert complaints(tab) == []
+    assert explorer.stat().st_size < 2_000_000
+
+
+def test_the_explorer_answers_its_boxes_with_planted_numbers(pages, tab):
+    """SFT's relative norm: .017 in seed 0, a tenth more in seed 1, 1.16 of it mean over places."""
+    explore(tab, pages["study"])
+    before = tab.evaluate("document.querySelector('#trajectory svg').outerHTML")
+    choose(tab, "metric", "relative_norm")
+    assert told(tab) == ("sft, step 100, all matrices", near(0.017 * 1.05 * 1.16), None)
+    assert tab.evaluate("document.querySelector('#trajectory svg').outerHTML") != before
+    choose(tab, "step", "20")
+    choose(tab, "arm", "rlvr")
+    assert told(tab) == ("rlvr, step 20, all matrices", near(0.009 * 1.05 * 1.16 / 5), None)
+    choose(tab, "layer", "2")
+    choose(tab, "module", "k_proj")
+    assert told(tab) == ("rlvr, step 20, layer 2, k", near(0.009 * 1.05 * 1.22 / 5), None)
+    choose(tab, "metric", "stable_rank")
+    assert told(tab) == ("rlvr, step 20, layer 2, k", near(4.2), None)
+    choose(tab, "storage", "bfloat16")
+    assert told(tab) == ("rlvr, step 20, layer 2, k", near(7.2), None)
+    choose(tab, "metric", "update_sparsity")
+    _, value, null = told(tab)
+    assert null - value == pytest.approx(0.2, abs=0.11)
+    assert tab.evaluate("document.getElementById('storage').disabled")
+
+
+def test_a_click_on_a_cell_links_the_charts_and_a_second_leaves(pages, tab):
+    explore(tab, pages["study"])
+    choose(tab, "metric", "relative_norm")
+    tab.click(*middle(tab, "#layers .mark-rect path"))
+    drawn(tab)
+    assert told(tab) == ("sft, step 100, layer 0, q", near(0.017 * 1.05), None)
+    assert tab.evaluate("document.getElementById('trajectory-title').textContent").endswith(
+        "layer 0, q"
+    )
+    tab.click(*middle(tab, "#layers .mark-rect path"))
+    drawn(tab)
+    assert "all matrices" in status(tab)
+
+
+def test_clicks_on_a_row_and_on_the_trajectory_choose_arm_and_step(pages, tab):
+    explore(tab, pages["study"])
+    rows = "#arms .mark-symbol path"
+    arms = tab.evaluate(
+        f"[...document.querySelectorAll('{rows}')].map(one => one.__data__.datum.arm)"
+    )
+    tab.click(*middle(tab, rows, arms.index("opd")))
+    drawn(tab)
+    assert status(tab).startswith("opd, step 100")
+    marks = "#trajectory .mark-symbol path"
+    found = tab.evaluate(
+        f"[...document.querySelectorAll('{marks}')].map(one => one.__data__.datum.step)"
+    )
+    tab.click(*middle(tab, marks, found.index(40)))
+    drawn(tab)
+    assert ", step 40, " in status(tab)
+    assert tab.evaluate("document.getElementById('step').value") == "40"
+
+
+def test_hovering_tells_the_values_and_brings_the_arm_forward(pages, tab):
+    explore(tab, pages["study"])
+    marks = "#arms .mark-symbol path"
+    arms = tab.evaluate(
+        f"[...document.querySelectorAll('{marks}')].map(one => one.__data__.datum.arm)"
+    )
+    tab.mouse("mouseMoved", *middle(tab, marks, arms.index("rlvr")))
+    tab.until("document.querySelector('#vg-tooltip-element.visible') !== null")
+    tooltip = tab.evaluate("document.querySelector('#vg-tooltip-element').innerText")
+    assert "rlvr" in tooltip
+    assert "null" in tooltip
+    tab.until("""[...document.querySelectorAll('#trajectory .mark-symbol path')].every(one =>
+        Number(one.getAttribute('opacity')) === 1 === (one.__data__.datum.arm === 'rlvr'))""")
+
+
+def test_an_arm_can_be_hidden(pages, tab):
+    explore(tab, pages["study"])
+    count = "document.querySelectorAll('#trajectory .mark-symbol path').length"
+    before = tab.evaluate(count)
+    tab.click(*middle(tab, "#keys input"))
+    drawn(tab)
+    assert tab.evaluate(count) == before * 2 // 3
+    tab.click(*middle(tab, "#keys input"))
+    drawn(tab)
+    assert tab.evaluate(count) == before
+
+
+def test_the_keyboard_reaches_every_box_of_the_explorer_visibly(pages, tab):
+    explore(tab, pages["study"])
+    reached = []
+    for _ in range(13):
+        tab.press("Tab", 9)
+        reached.append(
+            tab.evaluate("""(() => {
+            const one = document.activeElement, ring = one.closest('label, a, select') ?? one;
+            const seen = [one, ring].some(box => getComputedStyle(box).outlineStyle !== 'none');
+            return [one.id || one.value || one.textContent, seen];
+        })()""")
+        )
+    names = ["metric", "storage", "arm", "step", "layer", "module", "show", "log"]
+    assert [name for name, _ in reached[:12]] == ["Report", *names, "sft", "opd", "rlvr"]
+    assert all(seen for _, seen in reached)
+    tab.evaluate("document.getElementById('metric').focus()")
+    before = tab.evaluate("document.getElementById('metric').value")
+    tab.press("ArrowDown", 40)
+    drawn(tab)
+    chosen = tab.evaluate("document.getElementById('metric').value")
+    assert chosen != before
+    assert chosen in tab.evaluate("document.getElementById('definition').textContent")
+
+
+def test_the_explorer_follows_dark_and_light_while_it_is_open(pages, tab):
+    explore(tab, pages["study"])
+    ink = "getComputedStyle(document.querySelector('#trajectory svg .role-axis-label text')).fill"
+    assert tab.evaluate(ink) == "rgb(22, 25, 29)"
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    tab.call("Emulation.setEmulatedMedia", media="screen", features=[dark])
+    tab.until(f"{ink} === 'rgb(232, 234, 236)'")
+    drawn(tab)
+    assert complaints(tab) == []

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,31 @@ class Browser:
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"]["value"]
+        return answer["result"].get("value")
+
+    def until(self, expression: str, seconds: float = 120) -> None:
+        """Wait until a JavaScript expression is true in the page."""
+        end = time.monotonic() + seconds
+        while not self.evaluate(expression):
+            if time.monotonic() > end:
+                raise TimeoutError(expression)
+            time.sleep(0.05)
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """Send one mouse event: mouseMoved, mousePressed or mouseReleased."""
+        button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+    def click(self, x: float, y: float) -> None:
+        """Move there and click."""
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.mouse(kind, x, y)
+
+    def press(self, key: str, code: int) -> None:
+        """Press and release one key, by its name and its virtual key code."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
+                      windowsVirtualKeyCode=code)  # fmt: skip
 
     def close(self) -> None:
         """Close both ends of the pipe; the browser has ended, so nothing more can be sent."""

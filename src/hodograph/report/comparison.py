@@ -45,7 +45,7 @@ _MEASURED = (
 )
 
 
-def comparison_table(groups: Sequence[tuple[str, Sequence[Arm]]], caption: str) -> Table:
+def comparison_table(groups: Sequence[tuple[str, Sequence[Arm]]], caption: str, name: str) -> Table:
     """Return a row for each arm and storage, under the heading of each group."""
     heads = [
         Head("arm", "objective, task", words=True),
@@ -59,7 +59,7 @@ def comparison_table(groups: Sequence[tuple[str, Sequence[Arm]]], caption: str) 
     bodies = [
         Body([row for arm in arms for row in _arm_rows(arm)], label) for label, arms in groups
     ]
-    return Table(caption, heads, bodies)
+    return Table(caption, heads, bodies, name)
 
 
 def _arm_rows(arm: Arm) -> list[list[Cell]]:

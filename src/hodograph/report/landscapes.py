@@ -45,8 +45,9 @@ def _figure(arms: Arms, metric: str, ident: str) -> Figure | None:
     start = f"{ident}heat-{metric}"
     panels = [
         _panel(name, cells[name], metric, limits,
-               {"starred": starred.get(name), "faint": faint[name]}, f"{start}-{index}")
-        for index, name in enumerate(cells)
+               {"starred": starred.get(name), "faint": faint[name]},
+               f"{start}-{name}" if name else start)
+        for name in cells
     ]  # fmt: skip
     caption = _caption(arms, metric, sorted(set(arms) - set(cells)))
     if starred:
@@ -113,7 +114,6 @@ def _panel(
     metric: str,
     limits: tuple[float, float],
     marks: Mapping[str, pd.DataFrame | None],
-    ident: str,
 ) -> Panel:
     width, height = size(cells)
     plot = partial(heat_map, cells, unit=_unit(metric), limits=limits, **marks)

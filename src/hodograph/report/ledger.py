@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hodograph.claims.row import PartRow, Row
+from hodograph.report.views import Body, Cell, Head, Table
 
 KINDS = {
     "holds": ("holds", "●"),
@@ -53,6 +54,22 @@ def claims(rows: Iterable[Row]) -> list[Claim]:
         )
         for row in rows
     ]
+
+
+def ledger_table(found: Sequence[Claim]) -> Table:
+    """Return the ledger as a table of text, a row a claim, to be written beside the page."""
+    names = ("claim", "words", "verdict", "paper", "here", "95 % interval", "null", "seeds",
+             "reason", "declared")  # fmt: skip
+    rows = [
+        [
+            Cell(row.id, header=True), Cell(row.claim), Cell(row.verdict), Cell(row.paper),
+            Cell(row.ours), Cell(row.interval), Cell(row.null),
+            Cell(", ".join(map(str, row.seeds))), Cell(row.reason), Cell(row.declared),
+        ]
+        for row in (claim.row for claim in found)
+    ]  # fmt: skip
+    heads = [Head(name, words=True) for name in names]
+    return Table("Claims, what was found, and what may be said", heads, [Body(rows)], "ledger")
 
 
 def claims_of(found: Sequence[Claim], ids: Sequence[str]) -> list[Claim]:

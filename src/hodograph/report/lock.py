@@ -27,8 +27,8 @@ def lock_table(measurement: Measurement) -> Table:
     ]
     locks = measurement.summary.lock
     rows = [_row(storage, locks[storage]) for storage in measurement.storages]
-    return Table("Lock: does training stay in the subspace of the early update?", heads,
-                 [Body(rows)])  # fmt: skip
+    caption = "Lock: does training stay in the subspace of the early update?"
+    return Table(caption, heads, [Body(rows)], "lock")
 
 
 def _row(storage: str, lock: Lock) -> list[Cell]:

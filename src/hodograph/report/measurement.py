@@ -109,7 +109,7 @@ def summary_table(measurement: Measurement, storage: str, step: int) -> Table:
         Head("matrices"),
     ]
     caption = f"Step {step}, {seen_in(storage)}, {count(checkpoint.matrices)} matrices"
-    return Table(caption, heads, bodies)
+    return Table(caption, heads, bodies, f"step-{step}-{storage}")
 
 
 def _in(metric: str, family: str) -> bool:
@@ -211,7 +211,7 @@ def flags_table(measurement: Measurement) -> Table | None:
         Head("matrices"),
         Head("which", words=True),
     ]
-    return Table("Flags set on matrices", heads, [Body(rows)])
+    return Table("Flags set on matrices", heads, [Body(rows)], "flags")
 
 
 def _listed(names: list[str]) -> str:

@@ -51,14 +51,19 @@ def titled(title: str, label: str) -> str:
     return f"{title}. {label}" if title else label
 
 
-def orderings_views(found: dict[str, list[Ordering]]) -> list[OrderingsView]:
-    """Return a table and sentences for each W0."""
+def orderings_views(found: dict[str, list[Ordering]], ident: str) -> list[OrderingsView]:
+    """Return a table and sentences for each W0; names of the tables start with `ident`."""
     return [
         OrderingsView(
-            _table(label, orderings), [(one.sentence, one.sentences) for one in orderings]
+            _table(label, orderings, name), [(one.sentence, one.sentences) for one in orderings]
         )
-        for label, orderings in found.items()
+        for (label, orderings), name in zip(found.items(), _names(ident, len(found)), strict=True)
     ]
+
+
+def _names(ident: str, count: int) -> list[str]:
+    name = f"{ident}orderings"
+    return [name] if count == 1 else [f"{name}-{place + 1}" for place in range(count)]
 
 
 def judged(found: dict[str, list[Ordering]]) -> str:
@@ -67,7 +72,7 @@ def judged(found: dict[str, list[Ordering]]) -> str:
     return thresholds_sentence(pairs)
 
 
-def _table(label: str, orderings: Sequence[Ordering]) -> Table:
+def _table(label: str, orderings: Sequence[Ordering], name: str) -> Table:
     heads = [
         Head("pair", "higher − lower", words=True),
         Head("verdict", words=True),
@@ -79,7 +84,7 @@ def _table(label: str, orderings: Sequence[Ordering]) -> Table:
     bodies = [
         Body([_row(one.metric, pair) for pair in one.pairs], one.sentence) for one in orderings
     ]
-    return Table(f"What accounts for each ordering. {label}", heads, bodies)
+    return Table(f"What accounts for each ordering. {label}", heads, bodies, name)
 
 
 def _row(metric: Ordered, pair: Pair) -> list[Cell]:

@@ -14,6 +14,9 @@ from markupsafe import Markup
 from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.printable import printable
+from hodograph.report.downloads import write_downloads
+from hodograph.report.explorer.page import EXPLORER_FILE, write_explorer
+from hodograph.report.explorer.values import ExploredRun
 from hodograph.report.glossary import PAPERS, glossary
 from hodograph.report.measurement import measurement_view
 from hodograph.report.read import read_measurement, read_study
@@ -49,7 +52,13 @@ def render_measurement(folder: Path) -> Path:
     Raises:
         StorageError: A file is missing, corrupt or lacks needed columns.
     """
-    return _write(folder, "measurement.html.j2", measurement_view(read_measurement(folder)))
+    measurement = read_measurement(folder)
+    view = measurement_view(measurement)
+    run = ExploredRun("this run", None, "", measurement)
+    write_explorer(
+        folder, f"{measurement.summary.base.path} → {view['last']}", [run], _environment()
+    )
+    return _write(folder, "measurement.html.j2", view | {"explorer": EXPLORER_FILE})
 
 
 def render_study(folder: Path) -> Path:
@@ -58,9 +67,13 @@ def render_study(folder: Path) -> Path:
     Raises:
         StorageError: `study.json` or a measurement it names is missing or corrupt.
     """
-    view = study_view(folder, read_study(folder))
+    study = read_study(folder)
+    view = study_view(folder, study)
     write_json(folder / ORDERINGS_FILE, view["ordered"])
-    return _write(folder, "study.html.j2", view)
+    explored = view.pop("explored")
+    if explored:
+        write_explorer(folder, study.name, explored, _environment())
+    return _write(folder, "study.html.j2", view | {"explorer": EXPLORER_FILE if explored else ""})
 
 
 def render_sweep(folder: Path) -> Path:
@@ -70,7 +83,7 @@ def render_sweep(folder: Path) -> Path:
         StorageError: The folder holds no finished sweep, or a damaged one.
     """
     _, summary = read_table(folder, SWEEP)
-    return _write(folder, "sweep.html.j2", sweep_view(summary))
+    return _write(folder, "sweep.html.j2", sweep_view(summary) | {"explorer": ""})
 
 
 @cache
@@ -104,6 +117,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
     view |= {"command": f"hodograph report {folder}"}
     text = printable(_environment().get_template(template).render(**view))
+    write_downloads(folder, view)
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path

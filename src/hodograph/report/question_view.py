@@ -67,7 +67,7 @@ def question_view(
         claims=claims_of(claims, question.claims),
         sentences=sentences(question, ordered),
         notes=[note for one in question.comparisons for note in _budgets(one)],
-        table=comparison_table(bodies, "Arms at their last step"),
+        table=comparison_table(bodies, "Arms at their last step", question.ident),
         values=values_figure(question),
         comparisons=[view for view in views if view.figures or view.orderings],
     )
@@ -80,7 +80,7 @@ def _comparison(one: Compared, ordered: ByOrigin) -> ComparisonView:
         title=one.title,
         keys=arm_keys(one.measured, ident),
         figures=_figures(one, ident) if one.measured else [],
-        orderings=orderings_views({name: list(found) for name, found in ordered.items()}),
+        orderings=orderings_views({name: list(found) for name, found in ordered.items()}, ident),
     )
 
 

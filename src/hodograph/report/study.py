@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hodograph.claims.row import read_ledger
 from hodograph.orderings.ordering import Ordering, record
 from hodograph.report.comparison import accuracy_cell, budget_cell
-from hodograph.report.ledger import claims
+from hodograph.report.explorer.values import ExploredRun
+from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
-from hodograph.report.origins import Arm, origins, short
+from hodograph.report.origins import Arm, Origin, origins, short
 from hodograph.report.question_view import question_view
 from hodograph.report.questions import asked, comparison_orderings, not_run
 from hodograph.report.read import Run, Study, read_measurement, read_study
@@ -37,9 +39,11 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "lead": lead(by_comparison, found),
         "questions": [question_view(one, by_comparison, found) for one in questions],
         "claims": found,
+        "claims_table": ledger_table(found) if found else None,
         "judged": judged(together) if together else "",
         "ordered": record(together),
         "runs": runs_table(folder, study),
+        "explored": explored_runs(origins(arms)),
     }
 
 
@@ -55,6 +59,16 @@ def study_orderings(folder: Path) -> dict[str, list[Ordering]]:
 
 def _together(by_comparison: dict[str, dict[str, list[Ordering]]]) -> dict[str, list[Ordering]]:
     return {label: found for one in by_comparison.values() for label, found in one.items()}
+
+
+def explored_runs(groups: Sequence[Origin]) -> list[ExploredRun]:
+    """Return every measured run under the W0 it starts from, for the explorer."""
+    return [
+        ExploredRun(arm.name, seed, group.label, measurement)
+        for group in groups
+        for arm in group.arms
+        for seed, measurement in arm.measurements.items()
+    ]
 
 
 def _arms(folder: Path, study: Study) -> list[Arm]:
@@ -116,7 +130,7 @@ def runs_table(folder: Path, study: Study) -> Table:
         Body([_run_row(folder, run) for run in study.runs if run.role == role], label)
         for role, label in (("stage", "Stages"), ("arm", "Arms"))
     ]
-    return Table("Runs and their accuracies", heads, [body for body in bodies if body.rows])
+    return Table("Runs and their accuracies", heads, [body for body in bodies if body.rows], "runs")
 
 
 def _run_row(folder: Path, run: Run) -> list[Cell]:

@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import matplotlib as mpl
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from hodograph.report.views import Drawing, plain
+
 INK, MUTED, GRID, PAPER = "#100001", "#100002", "#100003", "#100004"
-_ARMS = tuple(f"#10001{index}" for index in range(8))
+ARMS = tuple(f"#10001{index}" for index in range(8))
 _PROPERTIES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--grid)",
     PAPER: "var(--paper)",
-} | {colour: f"var(--arm-{index})" for index, colour in enumerate(_ARMS)}
+} | {colour: f"var(--arm-{index})" for index, colour in enumerate(ARMS)}
 
 _MARKERS = "osD^vPX*"
 _LINES = ("-", "--", "-.", ":")
@@ -74,19 +75,19 @@ class Look:
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """Give each arm its look, in order; eight colours and markers, then other line patterns."""
     return {
-        name: Look(_ARMS[index % 8], _MARKERS[index % 8], _LINES[index // 8 % 4])
+        name: Look(ARMS[index % 8], _MARKERS[index % 8], _LINES[index // 8 % 4])
         for index, name in enumerate(names)
     }
 
 
 def draw(
     plot: Callable[[Axes], object], *, name: str, label: str, width: int, height: int
-) -> Markup:
+) -> Drawing:
     """Draw one Axes and return it as an SVG element to put into a page.
 
     Args:
         plot: Draws on the Axes it is given.
-        name: Unique on the page; ids inside the SVG start with it.
+        name: Unique on the page; ids inside the SVG and names of its files start with it.
         label: What the figure shows, in words, for readers who cannot see it.
         width: Width in CSS pixels at natural size.
         height: Height in CSS pixels at natural size.
@@ -97,7 +98,7 @@ def draw(
         plot(figure.add_subplot())
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return Markup(_inline(text.getvalue(), name, label))
+    return Drawing.of(_inline(text.getvalue(), plain(name), label), plain(name))
 
 
 def _inline(svg: str, name: str, label: str) -> str:

@@ -114,7 +114,9 @@ def _values(means: pd.DataFrame, title: str) -> Table:
         ]
         for one in means.to_dict("records")
     ]
-    return Table(f"{title}: values", heads, [Body(rows)])
+    first = means.iloc[0]
+    name = f"values-{first['choice']}-{first['metric']}"
+    return Table(f"{title}: values", heads, [Body(rows)], name)
 
 
 def _interval(low: float, high: float) -> Cell:
@@ -142,4 +144,4 @@ def _orders(summary: dict[str, Any]) -> Table | None:
         )
         for one in summary["orders"]
     ]
-    return Table("Does the order of the runs depend on the choice?", heads, bodies)
+    return Table("Does the order of the runs depend on the choice?", heads, bodies, "orders")

@@ -111,7 +111,7 @@ def _figure(arms: Arms, metric: str, ident: str) -> Figure | None:
     ]
     title = f"{TITLES[metric]} of the update" if metric == "stable_rank" else TITLES[metric]
     caption = _caption(arms, metric, series, dotted=len(nulls) > 0)
-    return Figure(title, caption, panels, _values(series, metric))
+    return Figure(title, caption, panels, _values(series, metric, ident))
 
 
 def null_series(arms: Arms, metric: str) -> pd.DataFrame:
@@ -202,7 +202,7 @@ def gaussian(arms: Arms) -> float:
     return float((rows * cols / (rows**0.5 + cols**0.5) ** 2).mean())
 
 
-def _values(series: pd.DataFrame, metric: str) -> Table:
+def _values(series: pd.DataFrame, metric: str, ident: str) -> Table:
     unit = BY_NAME[metric].unit
     heads = [
         Head("arm", words=True),
@@ -226,7 +226,7 @@ def _values(series: pd.DataFrame, metric: str) -> Table:
     drop_arm = series["arm"].nunique() == 1 and series["arm"].iloc[0] == ""
     if drop_arm:
         heads, rows = heads[1:], [row[1:] for row in rows]
-    return Table(f"{TITLES[metric]}: values", heads, [Body(rows)])
+    return Table(f"{TITLES[metric]}: values", heads, [Body(rows)], f"{ident}values-{metric}")
 
 
 def sparsity_size_figure(arms: Arms, ident: str = "") -> Figure | None:

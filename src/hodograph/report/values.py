@@ -87,7 +87,9 @@ def values_figure(question: Asked) -> Figure | None:
     if not values:
         return None
     panels = [_panel(question, METRICS[name], table) for name, table in values.items()]
-    return Figure("Values at the last step", _caption(question, values), panels, _table(values))
+    return Figure(
+        "Values at the last step", _caption(question, values), panels, _table(question, values)
+    )
 
 
 def _panel(question: Asked, metric: Ordered, table: pd.DataFrame) -> Panel:
@@ -123,7 +125,7 @@ def _caption(question: Asked, values: Values) -> str:
     return caption
 
 
-def _table(values: Values) -> Table:
+def _table(question: Asked, values: Values) -> Table:
     """Each seed by itself: value, and its null below."""
     heads = [Head("arm", words=True), Head("seed")]
     heads += [Head(capital(METRICS[name].title), METRICS[name].unit.strip()) for name in values]
@@ -139,7 +141,8 @@ def _table(values: Values) -> Table:
         cells = [_cell(found.get(key), METRICS[name]) for name, found in keyed.items()]
         row = [Cell(arm, header=True, words=True), Cell(str(seed)), *cells]
         bodies.setdefault(comparison, []).append(row)
-    return Table("Each seed by itself", heads, [Body(rows, name) for name, rows in bodies.items()])
+    parts = [Body(rows, name) for name, rows in bodies.items()]
+    return Table("Each seed by itself", heads, parts, f"{question.ident}-values")
 
 
 def _cell(found: tuple[float, float] | None, metric: Ordered) -> Cell:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from hodograph.report.numbers import DASH
+
+
+def plain(name: str) -> str:
+    """Return a name that can be an id and a file: arms and storages are read from files.
+
+    >>> plain("../float32"), plain("heat-opd α=.5")
+    ('.._float32', 'heat-opd_α_.5')
+    """
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 @dataclass(frozen=True)
@@ -48,20 +58,44 @@ class Body:
 
 @dataclass(frozen=True)
 class Table:
-    """A captioned table."""
+    """A captioned table; one with a name is written to `tables/` as data too."""
 
     caption: str
     heads: list[Head]
     bodies: list[Body]
+    name: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of its files in `tables/`, without the ending; empty where it has none."""
+        return plain(self.name)
+
+
+class Drawing(Markup):
+    """An inline SVG element, and the name it has on the page and as a file."""
+
+    name: str
+
+    @classmethod
+    def of(cls, svg: str, name: str) -> Drawing:
+        """Return the SVG under its name."""
+        drawing = cls(svg)
+        drawing.name = name
+        return drawing
 
 
 @dataclass(frozen=True)
 class Panel:
     """One drawn Axes: its SVG, its width in CSS pixels, and the heading above it."""
 
-    svg: Markup
+    svg: Drawing
     width: int
     title: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of its files in `figures/`, without the ending."""
+        return self.svg.name
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The interactive explorer: any metric by layer, module, arm, step and storage, in one file."""
