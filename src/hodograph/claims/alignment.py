@@ -89,6 +89,8 @@ class Alignment(Part):
 
     def examine(self, evidence: Evidence) -> Finding:
         """Judge the arm alone, then against each of the others, paired by seed."""
+        seeds = shared(*(at_step(evidence, arm, SIM, self.step) for arm in (self.arm, *self.later)))
+        evidence = evidence.only(seeds)
         own = self._sim(evidence, self.arm)
         others = {arm: self._sim(evidence, arm) for arm in self.later}
         tested = {self.arm: over_seeds(list(own.end.values()))} | {
@@ -106,7 +108,7 @@ class Alignment(Part):
             null=", ".join(f"{what} {value(mean(one), SIM)}" for what, one in nulls.items()),
             numbers=tuple(number(what, one) for what, one in tested.items()),
             nulls=tuple(number(what, over_seeds([*one.values()])) for what, one in nulls.items()),
-            seeds=tuple(shared(own.end, *(one.end for one in others.values()))),
+            seeds=tuple(seeds),
         )
 
     def _sim(self, evidence: Evidence, arm: str) -> Sim:

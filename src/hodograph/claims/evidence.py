@@ -78,6 +78,16 @@ class Evidence:
         found = {seed: one.gates for seed, one in self._seeds(arm).items()}
         return self._present(found, "gates were not measured")
 
+    def only(self, seeds: list[int]) -> "Evidence":
+        """The same study with these seeds alone."""
+        return Evidence(
+            self.study,
+            {
+                arm: {s: one for s, one in runs.items() if s in seeds}
+                for arm, runs in self.arms.items()
+            },
+        )
+
     def one_origin(self, *arms: str) -> bool:
         """Whether arms start from one W0 in every seed they share."""
         runs = [self._seeds(arm) for arm in arms]

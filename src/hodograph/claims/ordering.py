@@ -54,7 +54,7 @@ class Ordering(Part):
             for low, high in pairwise(self.arms)
             if (pair := pair_of(metric, (low, found[low]), (high, found[high])))
         ]
-        null, nulls = beside(evidence, self.arms, metric, self.step, self.control)
+        null, nulls = beside(evidence.only(seeds), self.arms, metric, self.step, self.control)
         means = {arm: mean({seed: one[seed].value for seed in seeds}) for arm, one in found.items()}
         return Finding(
             checks=tuple(self._check(metric, pair, means) for pair in pairs),

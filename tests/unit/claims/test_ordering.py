@@ -113,6 +113,20 @@ def test_what_is_missing_is_said(changed, why):
     assert verdict(ordering(), evidence(**found)) == f"undetermined ({why})"
 
 
+def test_values_and_nulls_are_those_of_the_shared_seeds():
+    """The first arm has a third seed, far off, that the second lacks."""
+
+    def overlap(seed):
+        value = (0.4, 0.42, 0.9)[seed]
+        return table(overlap_low_30=value, overlap_low_30_null=value)
+
+    found = evidence(a=arm(overlap), b=arm(overlap, seeds=2), coin=arm(overlap))
+    part = Ordering(arms=("a", "b"), metric="overlap_low_30", control="coin")
+    row = part.row(part.finding(found))
+    assert row.ours == "a 41.0 %, b 41.0 %"
+    assert row.null == "permuted update: a 41.0 %, b 41.0 %, coin 41.0 %"
+
+
 def test_arms_from_different_w0_are_told():
     found = evidence(
         low=arm(lambda seed: table(stable_rank=1.0)),
