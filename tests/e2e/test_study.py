@@ -17,6 +17,14 @@ name = "tiny"
 seeds = [0]
 measure = { also_bf16 = true, permutations = 2, inputs = "run", lock = { share = 0.5 } }
 
+[gates]
+arms = ["coin"]
+teacher = "base"
+prompts = 2
+samples = 2
+draws = 1
+checkpoints = [3]
+
 [shared]
 objective = { type = "sft" }
 task = { type = "chain", max_terms = 4 }
@@ -132,6 +140,15 @@ def test_looks_at_the_inputs_of_each_runs_own_prompts(whole):
         rows = tables(whole)[arm].to_pandas()
         assert (rows["input_energy16"].notna() == (rows["update_norm"] > 0)).all()
         assert rows["input_energy16"].notna().any()
+
+
+def test_measures_the_gates_of_the_arms_named(whole):
+    runs = {run["name"]: run for run in json.loads((whole / "study.json").read_text())["runs"]}
+    assert (runs["coin"]["gates"], runs["sft"]["gates"]) == ("seed_0/coin/gates", None)
+    found = json.loads((whole / runs["coin"]["gates"] / "gates.json").read_text())
+    assert [one["step"] for one in found["steps"]] == [3]
+    assert found["gates"]["I"]["kl_to_anchor"]["value"] > 0
+    assert found["gates"]["II"]["effective_rank_per_token"]["value"] >= 1  # the base teaches
 
 
 def test_running_again_trains_nothing(whole, file):

@@ -67,40 +67,43 @@ def gates(
 def print_gates(console: Console, found: Gates) -> None:
     """Print the numbers of every gate beside their nulls, one column a checkpoint."""
     steps = found.summary["steps"]
-    table = Table("", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
     for one in steps:
         table.add_column(f"step {one['step']}", justify="right")
+    table.add_column(f"95 % at {steps[-1]['step']}", justify="right")
     for label, gate, path in LINES:
-        table.add_row(label, *(_number(_at(one[gate], path)) for one in steps))
+        numbers = [_at(one[gate], path) for one in steps]
+        table.add_row(label, *map(_value, numbers), _interval(numbers[-1]))
     console.print(table)
     for warning in found.summary["warnings"]:
         console.print(f"warning: {warning}", soft_wrap=True, highlight=False)
 
 
 LINES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("I    KL to W0, nats a token", "I", ("kl_to_anchor",)),
-    ("     KL to the checkpoint before", "I", ("kl_step",)),
-    ("     to second order", "I", ("quadratic",)),
-    ("     isotropic update of that norm", "I", ("null",)),
-    ("     relative norm", "I", ("relative_norm",)),
-    ("     isotropic, for the same KL", "I", ("bound",)),
-    ("     curvature / isotropic", "I", ("curvature_ratio",)),
-    ("     the same, random with its inputs", "I", ("curvature_ratio_inputs",)),
-    ("II   effective rank, shared", "II", ("effective_rank_shared",)),
-    ("     permuted over samples", "II", ("null", "shared")),
-    ("     random signs a sample", "II", ("signs", "shared")),
-    ("     effective rank, per token", "II", ("effective_rank_per_token",)),
-    ("     permuted over tokens", "II", ("null", "per_token")),
-    ("     random signs a token", "II", ("signs", "per_token")),
-    ("     principal energy, shared", "II", ("principal_energy", "shared")),
-    ("     principal energy, per token", "II", ("principal_energy", "per_token")),
-    ("     isotropic", "II", ("isotropic",)),
-    ("     random with its inputs", "II", ("inputs",)),
-    ("III  deviation from the gate", "III", ("deviation",)),
-    ("     Gaussian updates", "III", ("null",)),
-    ("     permuted update", "III", ("permuted",)),
-    ("     largest", "III", ("largest",)),
-    ("     largest, Gaussian updates", "III", ("largest_null",)),
+    ("I   KL to W0, nats a token", "I", ("kl_to_anchor",)),
+    ("    KL to checkpoint before", "I", ("kl_step",)),
+    ("    KL to W0, second order", "I", ("quadratic",)),
+    ("    isotropic, same norm", "I", ("null",)),
+    ("    relative norm", "I", ("relative_norm",)),
+    ("    isotropic, same KL", "I", ("bound",)),
+    ("    curvature / isotropic", "I", ("curvature_ratio",)),
+    ("    random, same inputs", "I", ("curvature_ratio_inputs",)),
+    ("II  effective rank, shared", "II", ("effective_rank_shared",)),
+    ("    permuted over samples", "II", ("null", "shared")),
+    ("    random signs a sample", "II", ("signs", "shared")),
+    ("    effective rank, per token", "II", ("effective_rank_per_token",)),
+    ("    permuted over tokens", "II", ("null", "per_token")),
+    ("    random signs a token", "II", ("signs", "per_token")),
+    ("    principal energy, shared", "II", ("principal_energy", "shared")),
+    ("    principal, per token", "II", ("principal_energy", "per_token")),
+    ("    isotropic", "II", ("isotropic",)),
+    ("    random, same inputs", "II", ("inputs",)),
+    ("III deviation from the gate", "III", ("deviation",)),
+    ("    Gaussian updates", "III", ("null",)),
+    ("    permuted update", "III", ("permuted",)),
+    ("    largest", "III", ("largest",)),
+    ("    largest, Gaussian", "III", ("largest_null",)),
 )
 
 
@@ -124,11 +127,10 @@ def _at(numbers: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return numbers
 
 
-def _number(one: dict[str, Any]) -> str:
-    """A value with its interval."""
-    if one["value"] is None:
-        return "-"
-    text = f"{one['value']:.3g}"
-    if one.get("low") is None:
-        return text
-    return f"{text} ({one['low']:.3g} to {one['high']:.3g})"
+def _value(one: dict[str, Any]) -> str:
+    return "-" if one["value"] is None else f"{one['value']:.3g}"
+
+
+def _interval(one: dict[str, Any]) -> str:
+    known = one["value"] is not None and one.get("low") is not None
+    return f"{one['low']:.3g} to {one['high']:.3g}" if known else ""

@@ -1,0 +1,82 @@
+"""The gates on a page: tables for the figures, and what is drawn."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from hodograph.report.gates import (
+    curve_table,
+    gates_table,
+    gates_view,
+    leash,
+    leash_table,
+    ranks_table,
+)
+from hodograph.report.style import looks
+
+
+def number(value):
+    return {"value": value, "low": None if value is None else value / 2, "high": value}
+
+
+def account(scale=1.0, per_token=4.0):
+    both = {"shared": number(3.0), "per_token": number(5.0)}
+    curve = [
+        {"exponent": 120, "entries": 995, "observed": 0.5, "predicted": 0.4, "permuted": 0.45},
+        {"exponent": 90, "entries": 5, "observed": 1.0, "predicted": 0.0, "permuted": 0.0},
+    ]
+    return {
+        "gates": {
+            "step": 10,
+            "I": {
+                "kl_to_anchor": number(0.02 * scale), "quadratic": {"value": 0.03},
+                "null": {"value": 0.001, "se": 0}, "curvature_ratio": number(20.0),
+                "curvature_ratio_inputs": number(9.0),
+            },
+            "II": {
+                "effective_rank_shared": number(2.0), "effective_rank_per_token": number(per_token),
+                "null": both, "signs": both, "principal_energy": both, "inputs": number(0.2),
+            },
+            "III": {"deviation": number(0.01), "null": number(0.005), "curve": curve},
+        }
+    }  # fmt: skip
+
+
+def test_one_seed_keeps_its_interval_and_several_give_their_range():
+    alone = leash_table({"opd": [account()]}).iloc[0]
+    assert (alone["low"], alone["value"], alone["high"]) == pytest.approx((0.01, 0.02, 0.02))
+    several = leash_table({"opd": [account(1), account(3)]}).iloc[0]
+    assert (several["low"], several["value"], several["high"]) == pytest.approx((0.02, 0.04, 0.06))
+
+
+def test_ranks_have_a_row_for_each_kind_of_coefficients():
+    table = ranks_table({"sft": [account(per_token=None)]})
+    assert table["label"].tolist() == ["sft, shared", "sft, per token"]
+    assert table["value"].isna().tolist() == [False, True]
+    assert table["permuted"].tolist() == [3, 5]
+
+
+def test_the_curve_shows_common_exponents_alone_unbiased():
+    table = curve_table({"opd": [account(), account()]})
+    assert table.to_dict("records") == [
+        {"arm": "opd", "exponent": -7, "apart": pytest.approx(0.1), "permuted": pytest.approx(0.05)}
+    ]
+
+
+def test_a_view_has_a_figure_for_each_gate_and_every_arm_in_its_table():
+    accounts = {"opd": [account()], "sft": [account(per_token=None)]}
+    view = gates_view(accounts, looks(accounts))
+    assert [figure.title.partition(":")[0] for figure in view["figures"]] == [
+        "Gate I", "Gate II", "Gate III",
+    ]  # fmt: skip
+    assert all("<path" in figure.panels[0].svg for figure in view["figures"])
+    (body,) = gates_table(accounts).bodies
+    assert [row[0].text for row in body.rows] == ["opd", "sft"]
+    assert body.rows[1][6].title.startswith("not defined")
+
+
+def test_the_null_of_the_divergence_is_drawn_where_it_is():
+    axes = leash(leash_table({"opd": [account()]}), Figure().subplots(), looks(["opd"]))
+    cross, stroke = axes.collections
+    assert cross.get_offsets().tolist() == [[0.03, 0.0]]
+    assert stroke.get_offsets().tolist() == [[0.001, 0.0]]
+    assert axes.get_xscale() == "log"
