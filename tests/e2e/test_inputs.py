@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hodograph import measure
-from hodograph.errors import CheckpointError, SettingsError
+from hodograph.errors import CheckpointError, SettingsError, StorageError
 from hodograph.inputs.kept import KeptInputs
 from hodograph.tables.columns import BY_NAME
 
