@@ -90,8 +90,8 @@ def both(ax: Axes, at: list[float], jobs: list[Job], label: str) -> list[dict[st
         {"at": x, "measured": cpu_seconds(job), "planned": sum(planned(job))}
         for x, job in zip(track(at, label), jobs, strict=True)
     ]
-    ax.loglog(at, [one["planned"] for one in found], "--", color=PLANNED, label="planned")
-    ax.loglog(at, [one["measured"] for one in found], "o", color=MEASURED, label="measured")
+    ax.plot(at, [one["planned"] for one in found], "--", color=PLANNED, label="planned")
+    ax.plot(at, [one["measured"] for one in found], "o", color=MEASURED, label="measured")
     ax.set_xlabel(label)
     ax.set_ylabel("CPU seconds, one layer")
     ax.legend()
@@ -109,9 +109,10 @@ def over_workers(ax: Axes, job: Job) -> list[dict[str, float]]:
         }
         for n in WORKERS
     ]
-    ax.loglog(WORKERS, [one["ideal"] for one in found], "--", color=PLANNED, label="ideal")
-    ax.loglog(WORKERS, [one["hours"] for one in found], "o", color=MEASURED, label="in its order")
-    ax.set_xlabel(f"workers of one thread (70 billion weights, {LATER} checkpoints)")
+    ax.plot(WORKERS, [one["ideal"] for one in found], "--", color=PLANNED, label="ideal")
+    ax.plot(WORKERS, [one["hours"] for one in found], "o", color=MEASURED, label="in its order")
+    ax.set_title(f"70 billion weights, {LATER} checkpoints", fontsize=9)
+    ax.set_xlabel("workers of one thread")
     ax.set_ylabel("hours, planned")
     ax.legend()
     return found
@@ -122,6 +123,8 @@ def main() -> None:
     mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     axes = figure.subplots(1, 3)
+    for ax in (axes[0], axes[2]):
+        ax.set(xscale="log", yscale="log")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         wide = [layer(folder / "wide", width, 1) for width in WIDTHS]
@@ -130,7 +133,7 @@ def main() -> None:
         numbers = {
             "weights": both(axes[0], weights, wide, "weights in the layer"),
             "checkpoints": both(
-                axes[1], list(CHECKPOINTS), later, f"checkpoints after W0 (width {WIDTH})"
+                axes[1], list(CHECKPOINTS), later, f"checkpoints after W0, width {WIDTH}"
             ),
             "workers": over_workers(axes[2], large(folder / "large")),
         }

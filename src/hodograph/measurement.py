@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from hodograph.engine.local import Local
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.run import Engine, Progress, Work, run
 from hodograph.engine.settings import Settings
+from hodograph.engine.versions import versions
 from hodograph.engine.worker import measure_parameter
 from hodograph.errors import SettingsError
 from hodograph.inputs.collect import Wanted, collect, identity
@@ -349,12 +349,6 @@ def dtypes_of(checkpoint: Checkpoint) -> str:
     """The stored dtypes in words."""
     names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"} | FP8
     return " and ".join(names.get(dtype, dtype.lower()) for dtype in checkpoint.dtypes)
-
-
-def versions() -> dict[str, str]:
-    """Versions a figure depends on."""
-    names = ("hodograph", "torch", "numpy", "safetensors")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def fingerprint_of(trajectory: Trajectory, settings: dict[str, Any], kind: Kind) -> str:

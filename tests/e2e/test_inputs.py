@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hodograph import measure
-from hodograph.errors import CheckpointError, SettingsError
+from hodograph.errors import CheckpointError, SettingsError, StorageError
 from hodograph.inputs.kept import KeptInputs
 from hodograph.tables.columns import BY_NAME
 
@@ -302,3 +302,5 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path):
         assert torch.equal(back.inside_DDK, null.inside_DDK)
     assert kept.has("a", "q_proj")
     assert not kept.has("a", "k_proj")
+    with pytest.raises(StorageError, match="every machine sees"):
+        kept.of("a", "k_proj")  # as on a machine that does not see the folder

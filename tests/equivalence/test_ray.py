@@ -1,6 +1,7 @@
 """A Ray cluster of several processes and nodes gives the bytes of one process, whatever dies."""
 
 import os
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ import pytest
 
 from hodograph import measure
 from hodograph.cli import app
-from hodograph.engine.on_ray import OnRay
+from hodograph.engine.on_ray import OnRay, _measured_there
 from hodograph.engine.run import run
+from hodograph.engine.versions import versions
 from hodograph.errors import CheckpointError, SettingsError
 from hodograph.matrices.naming import Role
 from hodograph.matrices.pairing import Parameter
@@ -22,7 +24,11 @@ from hodograph.tables.store import MeasurementFolder, MemoryParts, read_measurem
 from planted.trajectory import write_trajectory
 
 pytest.importorskip("ray", reason="Ray is not installed")
-NODE = {"num_cpus": 1, "memory": 2 * 10**9, "object_store_memory": 80 * 10**6}
+NODE = {
+    "num_cpus": 1, "memory": 2 * 10**9, "object_store_memory": 80 * 10**6,
+    "include_log_monitor": False,
+}  # fmt: skip
+HEAD = NODE | {"include_dashboard": False, "no_monitor": True}
 UNIT = Parameter("model.w", ("model.w",), Role(0, "q_proj"), (), 4)
 
 
@@ -32,7 +38,7 @@ def cluster():
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
+    nodes = Cluster(initialize_head=True, head_node_args=HEAD)
     nodes.add_node(**NODE)
     yield nodes
     nodes.shutdown()
@@ -140,7 +146,7 @@ def test_a_checkpoint_a_node_cannot_read_is_named_with_the_node(
         if done == 0:
             (ours[1] / "model.safetensors").rename(tmp_path / "elsewhere")
 
-    with pytest.raises(CheckpointError, match=r"step_1/model.*\n(.*\n)?  .* on the node [\d.]+\.$"):
+    with pytest.raises(CheckpointError, match=r"step_1/model(.*\n)+  .* on the node [\d.]+\.$"):
         on_cluster(connected, ours, on_progress=taken_away)
 
 
@@ -150,6 +156,14 @@ def test_what_no_node_can_hold_is_refused_instead_of_waited_for(connected):
         asked(OnRay(connected, "cpu", lambda unit: 4 * 10**9))
     with pytest.raises(SettingsError, match="needs GPU 1, and the cluster's largest node has 0"):
         OnRay(connected, "cuda", lambda unit: 1).kind_of("cuda")
+
+
+def test_a_node_with_other_versions_is_refused():
+    found = _measured_there(None, UNIT, versions() | {"device": "cpu", "torch": "1.0"})
+    assert isinstance(found, SettingsError)
+    assert re.search(
+        r"^torch is \S+, and 1\.0 where .*\n.*\n  .* on the node [\d.]+\.$", str(found)
+    )
 
 
 def test_a_numbered_device_is_not_ours_to_choose(folders):

@@ -12,6 +12,7 @@ from typing import Any
 from hodograph.engine import devices
 from hodograph.engine.matrix import Row
 from hodograph.engine.run import Measured, Work, measured_here
+from hodograph.engine.versions import versions
 from hodograph.errors import HodographError, SettingsError, StorageError
 from hodograph.matrices.pairing import Parameter
 from hodograph.processes import one_thread
@@ -70,11 +71,15 @@ class OnRay:
         with self._connected() as ray:
             largest = max(units, key=self.memory)
             _require(ray, "memory", self._bytes(largest), largest.name)
-            yield from _in_tasks(ray, units, work, self._needs)
+            yield from _in_tasks(ray, units, work, self._needs, self._expected())
 
     def _needs(self, unit: Parameter) -> dict[str, Any]:
         gpus = {"num_gpus": 1} if self.device == "cuda" else {}
         return {"num_cpus": 1, "memory": self._bytes(unit), "max_retries": RETRIES} | gpus
+
+    def _expected(self) -> dict[str, str]:
+        """What every node must have, so that all compute alike."""
+        return versions() | {"device": self.kind_of(self.device)}
 
     def _bytes(self, unit: Parameter) -> int:
         return self.memory(unit) + LIBRARIES
@@ -144,6 +149,7 @@ def _in_tasks(
     units: list[Parameter],
     work: Work,
     needs: Callable[[Parameter], dict[str, Any]],
+    expected: dict[str, str],
 ) -> Measured:
     task, shared = ray.remote(_measured_there), ray.put(work)
     waiting, running = deque(units), {}
@@ -151,7 +157,7 @@ def _in_tasks(
         while waiting or running:
             while waiting and len(running) < AHEAD * max(1, _cores(ray)):
                 unit = waiting.popleft()
-                running[task.options(**needs(unit)).remote(shared, unit)] = unit
+                running[task.options(**needs(unit)).remote(shared, unit, expected)] = unit
             done, _ = ray.wait(list(running), num_returns=1)
             unit = running.pop(done[0])
             yield unit, _rows(ray, done[0], unit)
@@ -164,16 +170,35 @@ def _cores(ray: ModuleType) -> int:
     return int(ray.cluster_resources().get("CPU", 0))
 
 
-def _measured_there(work: Work, unit: Parameter) -> list[Row] | HodographError:
+def _measured_there(
+    work: Work, unit: Parameter, expected: dict[str, str]
+) -> list[Row] | HodographError:
     """Measure one unit in a process of the cluster; an error a user can act on names the node."""
     import ray
 
     try:
+        _require_same(expected)
         with one_thread():
             return measured_here(work, unit)
     except HodographError as error:
         node = ray.util.get_node_ip_address()
-        return type(error)(f"{error}\n  It was read on the node {node}.")
+        return type(error)(f"{error}\n  This is so on the node {node}.")
+
+
+def _require_same(expected: dict[str, str]) -> None:
+    """Refuse a node whose numbers could differ from those of the others.
+
+    Raises:
+        SettingsError: it has other versions, or another GPU.
+    """
+    device = "cpu" if expected["device"] == "cpu" else "cuda"
+    found = versions() | {"device": devices.kind_of(device)}
+    for name, version in expected.items():
+        if found[name] != version:
+            raise SettingsError(
+                f"{name} is {found[name]}, and {version} where the measurement was started.\n"
+                "  Give every node the same versions, and let nodes with one model of GPU do it."
+            )
 
 
 def _rows(ray: ModuleType, reference: object, unit: Parameter) -> list[Row]:

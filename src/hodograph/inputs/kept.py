@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hodograph.atomic import write_atomically, write_json
 from hodograph.diagnostics.inputs import InputNull
+from hodograph.errors import StorageError
 from hodograph.inputs.tokens import Sequences
 
 COMPLETE, TOKENS, ENDS, NULLS = "inputs.json", "tokens.json", "ends", "nulls"
@@ -30,9 +31,18 @@ class KeptInputs:
     folder: Path
 
     def of(self, parameter: str, module: str) -> InputNull | str:
-        """The null of one matrix, or why there is none."""
+        """The null of one matrix, or why there is none.
+
+        Raises:
+            StorageError: the folder is not complete, or not seen from this machine.
+        """
         file = self._file(NULLS, f"{parameter}\0{module}")
         if not file.exists():
+            if not (self.folder / COMPLETE).exists():
+                raise StorageError(
+                    f"{self.folder}: what the layers see is not there.\n"
+                    "  Name an --out that every machine sees under the same path."
+                )
             return self.described()["without"][parameter]
         tensors = load_file(file)
         drift = tensors.pop(DRIFT, None)
