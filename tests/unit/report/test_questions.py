@@ -26,6 +26,7 @@ from hodograph.report.values import ACCURACY, METRICS, last_values
 from planted.measurement import (
     MODULES,
     comparison,
+    ledger_row,
     matrix_row,
     measurement_rows,
     question,
@@ -34,6 +35,7 @@ from planted.measurement import (
 )
 
 SHAPES = list(MODULES.values())
+LEDGER = [ledger_row("C1", "holds"), ledger_row("C2", "does not hold")]
 METRIC = {metric.column: metric for metric in ORDERED}
 
 
@@ -53,7 +55,7 @@ def folder(tmp_path_factory):
         ("opd", "sft", "rlvr"),
         questions=[first, second],
     )
-    (folder / LEDGER_FILE).write_text(json.dumps([row("C1", "holds"), row("C2", "does not hold")]))
+    (folder / LEDGER_FILE).write_text(json.dumps(LEDGER))
     return folder
 
 
@@ -73,21 +75,8 @@ def axes():
     return Figure().add_subplot()
 
 
-def row(name, words, **more):
-    whole = {
-        "id": name, "claim": f"claim of {name}", "paper": "8 < 52", "ours": "9 < 24",
-        "interval": "1 to 2", "null": "9 < 24", "seeds": [0, 1], "verdict": words,
-        "reason": "because of its size", "study": "s", "declared": "before measuring",
-        "arms": ["sft", "opd"],
-        "parts": [{"part": "sft < opd", "type": "ordering", "verdict": words, "reason": "seeds",
-                   "ours": "", "interval": "", "null": "", "numbers": [], "nulls": [],
-                   "declared": {"level": 0.05}}],
-    }  # fmt: skip
-    return whole | more
-
-
 def rows_of(name, words, **more):
-    return Row.model_validate(row(name, words, **more), strict=False)
+    return Row.model_validate(ledger_row(name, words, **more), strict=False)
 
 
 def test_arms_are_grouped_and_those_nobody_asks_about_come_last(folder, questions):
