@@ -12,7 +12,7 @@ from hodograph.report.ledger import claims
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
 from hodograph.report.origins import Arm, origins, short
-from hodograph.report.question_view import question_view
+from hodograph.report.question_view import question_views
 from hodograph.report.questions import asked, comparison_orderings, not_run
 from hodograph.report.read import Run, Study, read_measurement, read_study
 from hodograph.report.summary import lead
@@ -35,7 +35,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "warnings": _warnings(study, arms),
         "notes": [*_cautions(study, arms), *study.notes],
         "lead": lead(by_comparison, found),
-        "questions": [question_view(one, by_comparison, found) for one in questions],
+        "questions": question_views(questions, by_comparison, found),
         "claims": found,
         "judged": judged(together) if together else "",
         "ordered": record(together),

@@ -235,7 +235,10 @@ def test_claims_are_counted_and_variants_belong_to_their_question():
         "Of 4 claims tested, 2 hold (C1, C10); 1 does not hold (C1 unmatched);"
         " 1 is undetermined (C2)."
     )
-    assert [claim.row.id for claim in claims_of(found, ("C1",))] == ["C1", "C1 unmatched"]
+    assert [one.row.id for one in claims_of(found, ("C1",), {"C1"})] == ["C1", "C1 unmatched"]
+    named = {"C1", "C1 unmatched"}
+    assert [one.row.id for one in claims_of(found, ("C1",), named)] == ["C1"]
+    assert [one.row.id for one in claims_of(found, ("C1 unmatched",), named)] == ["C1 unmatched"]
 
 
 def test_sentences_state_accuracies_and_locks(questions):
