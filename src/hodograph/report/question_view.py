@@ -44,6 +44,7 @@ class QuestionView:
     ident: str
     title: str
     claims: list[Claim]
+    untested: list[str]
     sentences: list[list[str]]
     notes: list[str]
     table: Table
@@ -75,6 +76,7 @@ def _question(
         ident=question.ident,
         title=question.title,
         claims=claims,
+        untested=[name for name in question.claims if name not in {one.row.id for one in claims}],
         sentences=sentences(question, ordered),
         notes=[note for one in question.comparisons for note in _budgets(one)],
         table=comparison_table(bodies, "Arms at their last step"),

@@ -66,24 +66,15 @@ class Question(Section):
 
 
 def check_questions(
-    questions: Mapping[str, Question],
-    arms: Collection[str],
-    claims: Collection[str],
-    where: object,
+    questions: Mapping[str, Question], arms: Collection[str], where: object
 ) -> None:
     """Refuse questions that the page could not show.
 
     Raises:
-        SettingsError: a comparison names no arm of the study, a question no claim of it, or two
-            comparisons have one title.
+        SettingsError: a comparison names no arm of the study, or two have one title.
     """
     titles: dict[str, str] = {}
     for name, question in questions.items():
-        if strange := [claim for claim in question.claims if claim not in claims]:
-            raise SettingsError(
-                f"{where}: questions.{name}.claims: {strange[0]!r} is no claim of the study.\n"
-                f"  Its claims are {', '.join(claims) or 'none'}."
-            )
         for key, comparison in question.comparisons.items():
             place = f"questions.{name}.comparisons.{key}"
             if (other := titles.setdefault(comparison.title, place)) != place:

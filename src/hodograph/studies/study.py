@@ -128,5 +128,5 @@ def load_study(path: Path) -> Study:
             raise SettingsError(f"{path}: [gates]: {unknown[0]} is no arm of this study ({known}).")
     if both := sorted(set(study.stages) & set(study.arms)):
         raise SettingsError(f"{path}: {both[0]} is a stage and an arm; rename one of them.")
-    check_questions(study.questions, study.arms, study.claims, path)
+    check_questions(study.questions, study.arms, path)
     return study

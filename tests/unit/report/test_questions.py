@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
         comparison("two", "opd", "sft", shows=("size", "profiles", "overlaps", "orderings")),
         comparison("again", "opd", shows=("lock", "path")),
         values=["accuracy", "update_sparsity", "stable_rank", "angle_right_mean"],
-        claims=["C1"],
+        claims=["C1", "C9"],
     )
     second = question("absent", comparison("none", "gone"))
     folder = write_study(
@@ -259,6 +259,7 @@ def test_the_page_follows_the_questions_and_links_claims(page):
     summary = page[order[0] : order[1]]
     assert '<a href="#claim-C1">C1</a>' in summary
     assert "claim-C2" not in summary
+    assert "<li>C9: not tested in this study.</li>" in summary
     assert '<tbody id="claim-C1">' in page
     assert '<span class="verdict fails"><span aria-hidden="true">✕</span> does not hold' in page
     assert "Asked about but not run, so absent below: gone." in page
