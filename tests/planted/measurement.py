@@ -200,3 +200,17 @@ def question(name: str, *comparisons: dict[str, Any], **more: Any) -> dict[str, 
 def comparison(name: str, *arms: str, shows: tuple[str, ...] = ()) -> dict[str, Any]:
     """One comparison of a question."""
     return {"name": name, "title": f"Of {name}", "arms": list(arms), "shows": list(shows)}
+
+
+def ledger_row(name: str, words: str, **more: Any) -> dict[str, Any]:
+    """One entry of ledger.json with one part of the same verdict."""
+    whole = {
+        "id": name, "claim": f"claim of {name}", "paper": "8 < 52", "ours": "9 < 24",
+        "interval": "1 to 2", "null": "9 < 24", "seeds": [0, 1], "verdict": words,
+        "reason": "because of its size", "study": "s", "declared": "before measuring",
+        "arms": ["sft", "opd"],
+        "parts": [{"part": "sft < opd", "type": "ordering", "verdict": words, "reason": "seeds",
+                   "ours": "", "interval": "", "null": "", "numbers": [], "nulls": [],
+                   "declared": {"level": 0.05}}],
+    }  # fmt: skip
+    return whole | more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from hodograph.claims.row import PartRow, Row
@@ -72,9 +72,19 @@ def ledger_table(found: Sequence[Claim]) -> Table:
     return Table("Claims, what was found, and what may be said", heads, [Body(rows)], "ledger")
 
 
-def claims_of(found: Sequence[Claim], ids: Sequence[str]) -> list[Claim]:
-    """Return those whose id is one of `ids`, or one of them with the name of a variant."""
-    return [claim for claim in found if claim.row.id in ids or claim.row.id.split()[0] in ids]
+def claims_of(found: Sequence[Claim], ids: Sequence[str], named: Collection[str]) -> list[Claim]:
+    """Return the claims of one question: those it names, and variants of those by first word.
+
+    Args:
+        found: The ledger.
+        ids: What the question names.
+        named: What any question names; a variant named itself does not follow its first word.
+    """
+    return [
+        claim
+        for claim in found
+        if claim.row.id in ids or (claim.row.id not in named and claim.row.id.split()[0] in ids)
+    ]
 
 
 def counted(found: Sequence[Claim]) -> str:

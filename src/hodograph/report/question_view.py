@@ -44,6 +44,7 @@ class QuestionView:
     ident: str
     title: str
     claims: list[Claim]
+    untested: list[str]
     sentences: list[list[str]]
     notes: list[str]
     table: Table
@@ -51,10 +52,20 @@ class QuestionView:
     comparisons: list[ComparisonView]
 
 
-def question_view(
-    question: Asked, ordered: Mapping[str, ByOrigin], claims: Sequence[Claim]
+def question_views(
+    questions: Sequence[Asked], ordered: Mapping[str, ByOrigin], claims: Sequence[Claim]
+) -> list[QuestionView]:
+    """Return what the page shows of each question."""
+    named = {name for question in questions for name in question.claims}
+    return [
+        _question(question, ordered, claims_of(claims, question.claims, named))
+        for question in questions
+    ]
+
+
+def _question(
+    question: Asked, ordered: Mapping[str, ByOrigin], claims: list[Claim]
 ) -> QuestionView:
-    """Return what the page shows of a question."""
     views = [_comparison(one, ordered.get(one.ident, {})) for one in question.comparisons]
     bodies = [
         (titled(one.title, group.label), group.arms)
@@ -64,7 +75,8 @@ def question_view(
     return QuestionView(
         ident=question.ident,
         title=question.title,
-        claims=claims_of(claims, question.claims),
+        claims=claims,
+        untested=[name for name in question.claims if name not in {one.row.id for one in claims}],
         sentences=sentences(question, ordered),
         notes=[note for one in question.comparisons for note in _budgets(one)],
         table=comparison_table(bodies, "Arms at their last step", question.ident),

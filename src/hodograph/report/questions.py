@@ -11,7 +11,7 @@ from hodograph.report.origins import Arm, origins
 from hodograph.report.read import Comparison, Question, Study
 from hodograph.report.trajectories import Arms
 
-ALL_SHOWN = ("orderings", "size", "overlaps", "path", "lock", "heat_maps")
+ALL_SHOWN = ("orderings", "size", "profiles", "overlaps", "path", "lock", "heat_maps")
 ALL_VALUES = ("accuracy", "update_sparsity", "angle_right_mean", "nss")
 
 

@@ -14,7 +14,7 @@ from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
 from hodograph.report.origins import Arm, Origin, origins, short
-from hodograph.report.question_view import question_view
+from hodograph.report.question_view import question_views
 from hodograph.report.questions import asked, comparison_orderings, not_run
 from hodograph.report.read import Run, Study, read_measurement, read_study
 from hodograph.report.summary import lead
@@ -37,7 +37,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "warnings": _warnings(study, arms),
         "notes": [*_cautions(study, arms), *study.notes],
         "lead": lead(by_comparison, found),
-        "questions": [question_view(one, by_comparison, found) for one in questions],
+        "questions": question_views(questions, by_comparison, found),
         "claims": found,
         "claims_table": ledger_table(found) if found else None,
         "judged": judged(together) if together else "",

@@ -122,7 +122,7 @@ def null_series(arms: Arms, metric: str) -> pd.DataFrame:
     """
     parts = [_nulls_of(run, metric).assign(arm=name) for name, runs in arms.items() for run in runs]
     keys = ["arm", "storage", "step"]
-    return pd.concat(parts).groupby(keys, sort=False, as_index=False)["null"].mean()
+    return pd.concat(parts).groupby(keys, sort=False)["null"].mean().reset_index()
 
 
 def _nulls_of(run: Measurement, metric: str) -> pd.DataFrame:

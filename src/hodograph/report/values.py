@@ -94,10 +94,10 @@ def values_figure(question: Asked) -> Figure | None:
 
 def _panel(question: Asked, metric: Ordered, table: pd.DataFrame) -> Panel:
     how = {one.title: looks(arm.name for arm in one.arms) for one in question.comparisons}
-    means = table.groupby(["comparison", "arm"], sort=False)["value"].mean()
+    means = table.groupby(["comparison", "arm"], sort=False)["value"].mean().reset_index()
     said = "; ".join(
         f"{arm} {written(float(mean), metric.scale)}{metric.unit}"
-        for (_, arm), mean in means.items()
+        for arm, mean in zip(means["arm"], means["value"], strict=True)
     )
     svg = draw(
         partial(figures.dots, table, looks=how, metric=metric),

@@ -53,7 +53,8 @@ class Question(Section):
 
     Attributes:
         title: the question, in words.
-        claims: ids of the claims it bears on.
+        claims: ids of the claims it bears on; one that no question names itself, as
+            "C1 unmatched", belongs where its first word is named.
         values: what is drawn of all its arms at their last step.
         comparisons: its arms, a few at a time; an arm may be in several.
     """

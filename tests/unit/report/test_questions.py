@@ -26,6 +26,7 @@ from hodograph.report.values import ACCURACY, METRICS, last_values
 from planted.measurement import (
     MODULES,
     comparison,
+    ledger_row,
     matrix_row,
     measurement_rows,
     question,
@@ -34,6 +35,7 @@ from planted.measurement import (
 )
 
 SHAPES = list(MODULES.values())
+LEDGER = [ledger_row("C1", "holds"), ledger_row("C2", "does not hold")]
 METRIC = {metric.column: metric for metric in ORDERED}
 
 
@@ -44,7 +46,7 @@ def folder(tmp_path_factory):
         comparison("two", "opd", "sft", shows=("size", "profiles", "overlaps", "orderings")),
         comparison("again", "opd", shows=("lock", "path")),
         values=["accuracy", "update_sparsity", "stable_rank", "angle_right_mean"],
-        claims=["C1"],
+        claims=["C1", "C9"],
     )
     second = question("absent", comparison("none", "gone"))
     folder = write_study(
@@ -53,7 +55,7 @@ def folder(tmp_path_factory):
         ("opd", "sft", "rlvr"),
         questions=[first, second],
     )
-    (folder / LEDGER_FILE).write_text(json.dumps([row("C1", "holds"), row("C2", "does not hold")]))
+    (folder / LEDGER_FILE).write_text(json.dumps(LEDGER))
     return folder
 
 
@@ -73,21 +75,8 @@ def axes():
     return Figure().add_subplot()
 
 
-def row(name, words, **more):
-    whole = {
-        "id": name, "claim": f"claim of {name}", "paper": "8 < 52", "ours": "9 < 24",
-        "interval": "1 to 2", "null": "9 < 24", "seeds": [0, 1], "verdict": words,
-        "reason": "because of its size", "study": "s", "declared": "before measuring",
-        "arms": ["sft", "opd"],
-        "parts": [{"part": "sft < opd", "type": "ordering", "verdict": words, "reason": "seeds",
-                   "ours": "", "interval": "", "null": "", "numbers": [], "nulls": [],
-                   "declared": {"level": 0.05}}],
-    }  # fmt: skip
-    return whole | more
-
-
 def rows_of(name, words, **more):
-    return Row.model_validate(row(name, words, **more), strict=False)
+    return Row.model_validate(ledger_row(name, words, **more), strict=False)
 
 
 def test_arms_are_grouped_and_those_nobody_asks_about_come_last(folder, questions):
@@ -246,7 +235,10 @@ def test_claims_are_counted_and_variants_belong_to_their_question():
         "Of 4 claims tested, 2 hold (C1, C10); 1 does not hold (C1 unmatched);"
         " 1 is undetermined (C2)."
     )
-    assert [claim.row.id for claim in claims_of(found, ("C1",))] == ["C1", "C1 unmatched"]
+    assert [one.row.id for one in claims_of(found, ("C1",), {"C1"})] == ["C1", "C1 unmatched"]
+    named = {"C1", "C1 unmatched"}
+    assert [one.row.id for one in claims_of(found, ("C1",), named)] == ["C1"]
+    assert [one.row.id for one in claims_of(found, ("C1 unmatched",), named)] == ["C1 unmatched"]
 
 
 def test_sentences_state_accuracies_and_locks(questions):
@@ -267,6 +259,7 @@ def test_the_page_follows_the_questions_and_links_claims(page):
     summary = page[order[0] : order[1]]
     assert '<a href="#claim-C1">C1</a>' in summary
     assert "claim-C2" not in summary
+    assert "<li>C9: not tested in this study.</li>" in summary
     assert '<tbody id="claim-C1">' in page
     assert '<span class="verdict fails"><span aria-hidden="true">✕</span> does not hold' in page
     assert "Asked about but not run, so absent below: gone." in page

@@ -1,0 +1,93 @@
+"""Write docs/study.md and its figures from a finished study of the miniature.
+
+make study && .venv/bin/python docs/figures/study.py runs/study
+"""
+
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hodograph.report.question_view import QuestionView
+from hodograph.report.read import read_study
+from hodograph.report.study import study_view
+from hodograph.report.views import Figure
+
+HERE = Path(__file__).parent
+
+
+def light() -> dict[str, str]:
+    """The colours of the page on light paper."""
+    style = files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style.partition("@media")[0]))
+
+
+def document(drawing: str) -> str:
+    """A drawing of the page as a file of its own, on white."""
+    colours = light()
+    body = re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], drawing)
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
+    assert size is not None, "a drawing starts with its viewBox"
+    start = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[1]}" height="{size[2]}" '
+        'font-family="system-ui, Verdana, Arial, sans-serif" style="background: #ffffff"'
+    )
+    return body.replace("<svg", start, 1) + "\n"
+
+
+def shown(question: QuestionView) -> list[Figure]:
+    """The values of a question's arms, and what its first comparison shows of them."""
+    values = [] if question.values is None else [question.values]
+    return values + (question.comparisons[0].figures if question.comparisons else [])
+
+
+def save(figure: Figure, start: str, folder: Path) -> list[tuple[str, str]]:
+    """Write a figure's panels; return the name of each file and what it shows, in words."""
+    saved = []
+    for index, panel in enumerate(figure.panels):
+        words = re.search(r'aria-label="([^"]*)"', panel.svg)
+        name = f"{start}-{index}.svg"
+        (folder / name).write_text(document(str(panel.svg)), encoding="utf-8")
+        saved.append((name, words[1] if words else figure.title))
+    return saved
+
+
+def cell(text: object) -> str:
+    """Text for a cell of a Markdown table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def page(folder: Path, figures: Path) -> str:
+    """The page's text; writes its figures and removes those of an earlier page."""
+    for earlier in figures.glob("study-*.svg"):
+        earlier.unlink()
+    study = read_study(folder)
+    view: dict[str, Any] = study_view(folder, study)
+    drawn = {
+        question.ident: [
+            (figure, save(figure, f"study-{question.ident.removeprefix('question-')}-{n}", figures))
+            for n, figure in enumerate(shown(question))
+        ]
+        for question in view["questions"]
+    }
+    environment = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    environment.filters["cell"] = cell
+    return environment.get_template("study.md.j2").render(**view, drawn=drawn, folder=folder)
+
+
+def main() -> None:
+    """Write the page beside the other pages, or into the folder named second."""
+    folder = Path(sys.argv[1])
+    docs = Path(sys.argv[2]) if len(sys.argv) > 2 else HERE.parent
+    (docs / "figures").mkdir(parents=True, exist_ok=True)
+    (docs / "study.md").write_text(page(folder, docs / "figures"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""docs/figures/study.py writes the documentation's page from a study's tables alone."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+from hodograph.claims.row import LEDGER_FILE
+from planted.measurement import comparison, ledger_row, question, write_study
+
+SCRIPT = Path(__file__).parents[3] / "docs" / "figures" / "study.py"
+
+
+def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkeypatch):
+    asked = question("q", comparison("two", "opd", "sft", shows=("size",)), values=["accuracy"])
+    folder = write_study(tmp_path / "study", (0, 1), ("opd", "sft"), questions=[asked])
+    claim = ledger_row("C1", "holds, explained by storage", claim="a | b")
+    (folder / LEDGER_FILE).write_text(json.dumps([claim]))
+    stale = tmp_path / "docs" / "figures" / "study-old-0-0.svg"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    monkeypatch.setattr(sys, "argv", ["study.py", str(folder), str(tmp_path / "docs")])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    page = (tmp_path / "docs" / "study.md").read_text()
+    assert "| **C1** a \\| b | ◐ holds, explained by storage | 8 < 52 |" in page
+    assert "- **C1**: because of its size" in page
+    assert "- Of two: accuracy opd 74.2 %, sft 74.2 %, from 55.1 % at the start" in page
+    drawings = sorted(path.name for path in stale.parent.iterdir())
+    assert drawings == ["study-q-0-0.svg", "study-q-1-0.svg", "study-q-2-0.svg"]
+    for name in drawings:
+        assert f"](figures/{name})" in page
+        drawing = (stale.parent / name).read_text()
+        assert drawing.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        assert "var(" not in drawing
