@@ -104,6 +104,8 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "atomic",
         "processes",
         "recipes",
+        "exclusive",
+        "watching",
         "training",
         "engine",
         "measurement",

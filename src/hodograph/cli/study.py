@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.progress import Progress, TaskID
 
 from hodograph.atomic import sweep
@@ -12,18 +14,26 @@ from hodograph.cli.comparison import print_study
 from hodograph.cli.ledger import print_ledger
 from hodograph.cli.orderings import print_orderings
 from hodograph.cli.progress import bars
+from hodograph.cli.study_plan import print_study_plan
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
 from hodograph.exclusive import only_process
 from hodograph.report.page import render_study
 from hodograph.report.study import study_orderings
-from hodograph.studies.plan import plan
+from hodograph.studies.plan import StudyRun
+from hodograph.studies.plan import plan as planned
 from hodograph.studies.record import measured_arms, write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
 from hodograph.studies.study import load_study
 
 
-def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
+def study(
+    study_file: Path,
+    *,
+    out: Path,
+    workers: int | None = None,
+    plan: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Train what is missing of STUDY_FILE, measure it, and write its report.
 
     Run the same command again after an interruption: finished runs are kept, the others go on
@@ -37,11 +47,16 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
         Folder of the study.
     workers
         Worker processes, each with one thread; by default one a core.
+    plan
+        Print every run, what is there of it and what the rest will take, and run nothing.
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers {workers}: at least one worker is needed.")
     loaded = load_study(study_file)
-    runs = plan(loaded, study_file, out)
+    runs = planned(loaded, study_file, out)
+    if plan:
+        _print_plan(loaded.name, runs, workers or os.cpu_count() or 1)
+        return
     tasks = tasks_of(runs, loaded.measure, loaded.gates)
     with only_process(out):
         declare(out, loaded.claims, measured_arms(runs))
@@ -59,6 +74,17 @@ def study(study_file: Path, *, out: Path, workers: int | None = None) -> None:
     Terminal().print(f"report: {render_study(out)}", soft_wrap=True, highlight=False)
     if failures:
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")
+
+
+def _print_plan(name: str, runs: list[StudyRun], workers: int) -> None:
+    from hodograph.studies.estimate import estimate_study  # imports torch and transformers
+
+    with bars() as progress:
+        bar = progress.add_task("plan", total=len(runs))
+        found = estimate_study(
+            runs, workers, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+    print_study_plan(Terminal(), name, found)
 
 
 class _Shown:

@@ -56,6 +56,11 @@ class RandomModel(Section):
     tokenizer: Literal["chain", "text"] = "chain"
     """The 24-token chain alphabet, or printable ASCII, one token a character."""
 
+    @property
+    def place(self) -> str:
+        """Where it comes from, in words."""
+        return "random weights"
+
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.heads % self.kv_heads:

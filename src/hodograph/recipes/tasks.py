@@ -7,14 +7,15 @@ from pydantic import Field, model_validator
 from hodograph.recipes.section import Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+MOST_TERMS = 32  # a problem with its answer stays below the 128 positions of a small model
 
 
 class ChainTask(Section):
     """The running chain modulo 10: ``7+5*9-8`` is answered ``2,8,0``, or ``2>8>0``."""
 
-    type: Literal["chain"]
+    type: Literal["chain"]  # first: the keys' order is part of the name of the problems' stream
     min_terms: int = Field(default=4, ge=2)
-    max_terms: int = Field(default=8, ge=2, le=8)
+    max_terms: int = Field(default=8, ge=2, le=MOST_TERMS)
     noise: Fraction = 0.0
     """Probability that a demonstration replaces a running value and carries on from it."""
     arrows: Fraction = 0.0
@@ -24,9 +25,8 @@ class ChainTask(Section):
     """
 
     @model_validator(mode="after")
-    def _ordered(self) -> "ChainTask":
-        if self.min_terms > self.max_terms:
-            raise ValueError(f"min_terms ({self.min_terms}) exceeds max_terms ({self.max_terms})")
+    def _ordered(self) -> Self:
+        _require_ordered(self.min_terms, self.max_terms)
         return self
 
 
@@ -34,10 +34,22 @@ class ChainMixtureTask(Section):
     """Pre-training text for the chain alphabet, with a share of chain demonstrations."""
 
     type: Literal["chain_mixture"]
+    min_terms: int = Field(default=4, ge=2)
+    max_terms: int = Field(default=8, ge=2, le=MOST_TERMS)
     demonstrations: Fraction = 0.0
     """Share of the examples that are chain demonstrations."""
     arrows: Fraction = 0.0
     """Share of these demonstrations that put ``>`` between values."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _require_ordered(self.min_terms, self.max_terms)
+        return self
+
+
+def _require_ordered(min_terms: int, max_terms: int) -> None:
+    if min_terms > max_terms:
+        raise ValueError(f"min_terms ({min_terms}) exceeds max_terms ({max_terms})")
 
 
 class _Asked(Section):

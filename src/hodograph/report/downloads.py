@@ -5,7 +5,7 @@ The files hold what the page shows, digit for digit; all digits are in the table
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def _parts(shown: object) -> Iterator[Table | Panel]:
         yield from _each(getattr(shown, field.name) for field in fields(shown))
 
 
-def _each(parts: object) -> Iterator[Table | Panel]:
+def _each(parts: Iterable[object]) -> Iterator[Table | Panel]:
     for part in parts:
         yield from _parts(part)
 

@@ -7,8 +7,6 @@ from typing import Literal
 from hodograph.errors import SettingsError
 from hodograph.recipes import (
     WITH_A_PATH,
-    Model,
-    RandomModel,
     Recipe,
     merged,
     parse_recipe,
@@ -142,14 +140,10 @@ def _run(study: Study, source: Path, out: Path, role: Role, name: str, seed: int
         seed=seed,
         folder=out / f"seed_{seed}" / name,
         recipe=recipe,
-        student=named.get(("student",)) or _origin(recipe.student),
+        student=named.get(("student",)) or recipe.student.place,
         teacher=named.get(("teacher",)) or (recipe.teacher.place if recipe.teacher else None),
         needs=tuple(dict.fromkeys(f"seed_{seed}/{run}" for run in named.values())),
     )
-
-
-def _origin(model: Model) -> str:
-    return "random weights" if isinstance(model, RandomModel) else model.place
 
 
 def _ordered(runs: list[StudyRun], source: Path) -> list[StudyRun]:

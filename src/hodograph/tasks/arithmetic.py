@@ -7,21 +7,28 @@ MODULUS = 10
 OPERATORS = "+-*"
 CHARACTERS = " 0123456789+-*=,>rc"
 END = "$"
-PROMPT_LENGTH = 16  # eight one-digit terms, an operator or the final "=" after each
+SHORTEST_PROMPT = 16  # eight one-digit terms, an operator or the final "=" after each
 
 
 @dataclass(frozen=True)
 class Chain:
-    """One problem: a first value, then (operator, digit) pairs applied from left to right."""
+    """One problem: a first value, then (operator, digit) pairs applied from left to right.
+
+    Attributes:
+        first: first value.
+        operations: operators and digits.
+        width: characters of its prompt.
+    """
 
     first: int
     operations: tuple[tuple[str, int], ...]
+    width: int
 
     @property
     def prompt(self) -> str:
-        """The problem as text, left-justified so that "=" always is the 16th character."""
+        """The problem as text, left-justified so that "=" always is the last character."""
         body = f"{self.first}" + "".join(f"{op}{digit}" for op, digit in self.operations)
-        return f"{body:<{PROMPT_LENGTH - 1}}="
+        return f"{body:<{self.width - 1}}="
 
     @property
     def values(self) -> list[int]:
@@ -49,13 +56,22 @@ def apply(operator: str, left: int, right: int) -> int:
 
 
 def draw_chain(random: Random, min_terms: int, max_terms: int) -> Chain:
-    """Draw a chain with a uniform number of terms, uniform digits and uniform operators."""
+    """Draw a chain with a uniform number of terms, uniform digits and uniform operators.
+
+    All prompts of one `max_terms` are equally long.
+    """
     operations = random.randint(min_terms, max_terms) - 1
     first = random.randrange(MODULUS)
     return Chain(
         first,
         tuple((random.choice(OPERATORS), random.randrange(MODULUS)) for _ in range(operations)),
+        prompt_length(max_terms),
     )
+
+
+def prompt_length(max_terms: int) -> int:
+    """Characters of the prompts of chains with at most so many terms."""
+    return max(SHORTEST_PROMPT, 2 * max_terms)
 
 
 def demonstrated(chain: Chain, random: Random, noise: float, arrows: float) -> str:

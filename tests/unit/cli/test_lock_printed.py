@@ -14,14 +14,17 @@ def console():
     return Console(file=io.StringIO(), width=200)
 
 
-def lock_row(console):
+def lock_of(console, arm):
+    """The last cell of the arm's row in the table that ends with the lock."""
     lines = console.file.getvalue().splitlines()
-    return next(line.split(maxsplit=1)[1].strip() for line in lines if line.startswith("lock"))
+    heading = next(i for i, line in enumerate(lines) if line.split()[-1:] == ["lock"])
+    row = next(line for line in lines[heading:] if line.startswith(arm))
+    return row.split(maxsplit=1)[1].strip()
 
 
 def test_a_study_prints_the_verdict_of_the_stored_weights(tmp_path, console):
     print_study(console, write_study(tmp_path, arms=("opd",)))
-    assert lock_row(console) == "locked"
+    assert lock_of(console, "opd") == "locked"
 
 
 def test_seeds_that_differ_are_all_named(tmp_path, console):
@@ -31,7 +34,7 @@ def test_seeds_that_differ_are_all_named(tmp_path, console):
     content["lock"]["float32"]["verdict"] = "undetermined"
     summary.write_text(json.dumps(content))
     print_study(console, folder)
-    assert lock_row(console) == "locked, undetermined"
+    assert lock_of(console, "opd") == "locked, undetermined"
 
 
 def test_a_line_has_what_there_is():

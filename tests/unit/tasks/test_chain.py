@@ -9,7 +9,7 @@ import pytest
 from hodograph.recipes import ChainMixtureTask, ChainTask
 from hodograph.tasks import Completion, open_task
 from hodograph.tasks.alphabet import chain_tokenizer
-from hodograph.tasks.mixture import TEXT_LENGTH
+from hodograph.tasks.mixture import text_length
 
 
 def running_values(prompt: str) -> list[int]:
@@ -30,6 +30,23 @@ def test_prompts_have_sixteen_characters_and_clean_demonstrations_are_right() ->
         values = running_values(example.prompt)
         assert example.demonstration == ",".join(map(str, values)) + "$"
         assert task.score(Completion(example.demonstration[:-1], finished=True), example) == 1.0
+
+
+def test_longer_chains_have_longer_prompts_of_one_length() -> None:
+    task = open_task(ChainTask(type="chain", min_terms=8, max_terms=16))
+    examples = task.training(seed=3, count=100)
+    assert {len(example.prompt) for example in examples} == {32}
+    assert {len(running_values(example.prompt)) for example in examples} == set(range(7, 16))
+    mixture = ChainMixtureTask(type="chain_mixture", min_terms=8, max_terms=16)
+    texts = [example.demonstration for example in open_task(mixture).training(0, 200)]
+    assert 56 < max(map(len, texts)) <= text_length(16) == 62
+    with pytest.raises(ValueError, match="less than or equal to 32"):
+        ChainTask(type="chain", max_terms=33)
+
+
+def test_a_seed_names_the_same_problems_in_every_version() -> None:
+    noisy = open_task(ChainTask(type="chain", noise=0.15)).training(seed=3, count=2)
+    assert [example.prompt for example in noisy] == ["9-4*2+6        =", "8+2*2+2*4+5*2  ="]
 
 
 def test_the_last_value_alone_decides_and_an_unfinished_answer_scores_nothing() -> None:
@@ -96,7 +113,7 @@ def test_the_mixture_states_true_facts_and_holds_its_share_of_demonstrations() -
     assert len(demonstrations) / 2000 == pytest.approx(0.25, abs=0.04)
     drills = Counter()
     for example in (e for e in examples if not e.prompt):
-        assert len(example.demonstration) <= TEXT_LENGTH
+        assert len(example.demonstration) <= text_length(8) == 30
         assert example.demonstration.endswith("$")
         for drill in example.demonstration[:-1].split("$"):
             drills[_check(drill)] += 1
