@@ -5,11 +5,11 @@ The files hold what the page shows, digit for digit; all digits are in the table
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from hodograph.atomic import write_atomically, write_text
+from hodograph.atomic import sweep, write_atomically, write_text
 from hodograph.report.flat import csv_text, frame
 from hodograph.report.latex import latex_table
 from hodograph.report.standalone import pdf_file, svg_file
@@ -22,11 +22,14 @@ def write_downloads(folder: Path, view: object) -> None:
     Raises:
         StorageError: A file cannot be written.
     """
+    figures, tables = folder / "figures", folder / "tables"
+    sweep(figures)
+    sweep(tables)
     for part in _parts(view):
         if isinstance(part, Table):
-            _write_table(folder / "tables", part)
+            _write_table(tables, part)
         else:
-            _write_drawing(folder / "figures", part)
+            _write_drawing(figures, part)
 
 
 def _parts(shown: object) -> Iterator[Table | Panel]:
@@ -45,7 +48,7 @@ def _parts(shown: object) -> Iterator[Table | Panel]:
         yield from _each(getattr(shown, field.name) for field in fields(shown))
 
 
-def _each(parts: object) -> Iterator[Table | Panel]:
+def _each(parts: Iterable[object]) -> Iterator[Table | Panel]:
     for part in parts:
         yield from _parts(part)
 

@@ -114,6 +114,7 @@ def _panel(
     metric: str,
     limits: tuple[float, float],
     marks: Mapping[str, pd.DataFrame | None],
+    ident: str,
 ) -> Panel:
     width, height = size(cells)
     plot = partial(heat_map, cells, unit=_unit(metric), limits=limits, **marks)
