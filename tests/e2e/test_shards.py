@@ -52,7 +52,9 @@ def test_merged_shards_equal_one_process(folders, out, whole):
     app(["merge", str(out)], exit_on_error=False, result_action="return_value")
     assert contents(out) == whole
     assert (out / "report.html").exists()
-    assert sorted(p.name for p in out.iterdir()) == sorted([".lock", "report.html", *FILES])
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        [".lock", "report.html", "explorer.html", "figures", "tables", *FILES]
+    )
     again = merge(out)  # and measuring a shard again, or all, finds it finished
     assert again.summary["fingerprint"] == json.loads(whole["summary.json"])["fingerprint"]
     assert measure_shard(folders[0], folders[1:], Shard(2, 3), out=out).of == 5

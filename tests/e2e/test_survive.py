@@ -227,12 +227,15 @@ def test_names_are_text_on_the_page_on_the_terminal_and_in_paths(tmp_path, capsy
     assert "<script>document.title" in page.text
     assert not any("owned" in script for script in page.scripts)
     assert "b" not in page.tags
-    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    beside = [path for path in out.rglob("*") if path.parent.name in ("figures", "tables")]
+    assert {path.parent.parent for path in beside} == {out}
+    written = {path.name for path in {*tmp_path.rglob("*")} - {*beside} if path.is_file()}
     assert written == {
         "model.safetensors",
         "matrices.parquet",
         "summary.json",
         "report.html",
+        "explorer.html",
         ".lock",
     }
     shutil.rmtree(out)

@@ -1,5 +1,7 @@
 """A measurement kept in an S3-compatible store has the bytes of one kept in a folder."""
 
+import re
+
 import fsspec
 import pytest
 
@@ -80,7 +82,11 @@ def test_shards_are_merged_there_and_the_page_is_beside(s3, folders, whole):
     page = s3.cat_file("bucket/sharded/report.html")
     app(["report", "s3://bucket/sharded"], result_action="return_value")
     assert s3.cat_file("bucket/sharded/report.html") == page
-    assert len(s3.find("bucket/sharded")) == len(FILES) + 1
+    names = {path.split("/")[2] for path in s3.find("bucket/sharded")}
+    assert names == {*FILES, "report.html", "explorer.html", "figures", "tables"}
+    links = re.findall(r'href="((?:figures|tables)/[^"]*)"', page.decode())
+    assert links
+    assert all(s3.exists(f"bucket/sharded/{link}") for link in links)
 
 
 @pytest.mark.usefixtures("s3")

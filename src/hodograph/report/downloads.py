@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from hodograph.atomic import write_atomically, write_text
+from hodograph.atomic import sweep, write_atomically, write_text
 from hodograph.report.flat import csv_text, frame
 from hodograph.report.latex import latex_table
 from hodograph.report.standalone import pdf_file, svg_file
@@ -22,11 +22,14 @@ def write_downloads(folder: Path, view: object) -> None:
     Raises:
         StorageError: A file cannot be written.
     """
+    figures, tables = folder / "figures", folder / "tables"
+    sweep(figures)
+    sweep(tables)
     for part in _parts(view):
         if isinstance(part, Table):
-            _write_table(folder / "tables", part)
+            _write_table(tables, part)
         else:
-            _write_drawing(folder / "figures", part)
+            _write_drawing(figures, part)
 
 
 def _parts(shown: object) -> Iterator[Table | Panel]:

@@ -75,9 +75,10 @@ class ObjectStore:
                 if content is not None:
                     (folder / name).write_bytes(content)
             yield folder
-            for file in folder.iterdir():
-                if file.name not in names:
-                    self.write(file.name, file.read_bytes())
+            for file in (path for path in folder.rglob("*") if path.is_file()):
+                name = file.relative_to(folder).as_posix()
+                if name not in names:
+                    self.write(name, file.read_bytes())
 
     def path(self, name: str) -> Path:
         """Refuse: nothing here is on a disk."""

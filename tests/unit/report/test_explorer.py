@@ -1,6 +1,7 @@
 """What the explorer holds: planted values, what it leaves out, and its size."""
 
 import base64
+import html
 import json
 import re
 import zlib
@@ -130,7 +131,7 @@ def test_the_largest_explorer_is_small_and_says_what_it_left_out(large):
     held = {one["name"] for one in data_of(large, "explorer")["metrics"]}
     assert len(held) > 20
     assert {"stable_rank", "update_sparsity", "relative_norm", "sim16_end"} <= held
-    left_out = re.search(r"Left out for size: (.*?)\.</li>", large)
+    left_out = re.search(r"Left out for size: (.*?)\.</li>", html.unescape(large))
     told = left_out[1] if left_out else ""
     assert [TITLES[name] for name in TITLES if name not in held and TITLES[name] not in told] == []
     assert "kept at steps 10, 60, 110, 150, 200 of 20;" in large

@@ -7,6 +7,7 @@ trajectory and the strip, `cells` in the heat map.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, cast, get_args
 
 import altair as alt
@@ -16,6 +17,7 @@ _CENTRED = alt.Scale(scheme="blueorange", domain=["@extent"])
 _HOVER = "hover === '' || datum.arm === hover"
 
 
+@cache
 def charts() -> dict[str, dict[str, Any]]:
     """Return the specifications by name and scale: `trajectory-linear`, `layers-difference`, ..."""
     built = {"layers-difference": _layers(_CENTRED)}
@@ -30,7 +32,7 @@ def _value(scale: Scale) -> alt.Scale:
     return alt.Scale(type=scale, zero=False, nice=True)
 
 
-def _hover() -> alt.VariableParameter:
+def _hover() -> alt.Parameter:
     return alt.param(name="hover", value="")
 
 
@@ -39,7 +41,11 @@ def _faded(full: float) -> dict[str, Any]:
 
 
 def _colour() -> alt.Color:
-    return alt.Color("arm:N", legend=None, scale=alt.Scale(domain=["@arms"], range=["@colours"]))
+    return alt.Color("arm:N", legend=None, scale=_arm_colours())
+
+
+def _arm_colours() -> alt.Scale:
+    return alt.Scale(domain=["@arms"], range=["@colours"])
 
 
 def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
@@ -71,13 +77,16 @@ def _trajectory(scale: Scale) -> alt.LayerChart:
         y=value,
         color=_colour(),
         shape=shape,
-        fill={"condition": {"test": "datum.doubt > 0", "value": "@paper"},
-              **_colour().to_dict()},
+        fill=alt.condition(
+            "datum.doubt > 0",
+            alt.value("@paper"),
+            alt.Fill("arm:N", legend=None, scale=_arm_colours()),
+        ),
         opacity=_faded(1),
         tooltip=_tooltip(alt.Tooltip("seed:N"), alt.Tooltip("step:Q", format="d")),
     )  # fmt: skip
     now = alt.Chart(alt.NamedData("now")).mark_rule(color="@muted", strokeWidth=1)
-    return alt.layer(now.encode(x=step), null, mean, seeds).add_params(_hover())
+    return alt.LayerChart(layer=[now.encode(x=step), null, mean, seeds]).add_params(_hover())
 
 
 def _arms(scale: Scale) -> alt.LayerChart:
@@ -96,7 +105,7 @@ def _arms(scale: Scale) -> alt.LayerChart:
         opacity=_faded(1),
         tooltip=_tooltip(alt.Tooltip("seed:N")),
     )
-    return alt.layer(null, mean, drawn).add_params(_hover())
+    return alt.LayerChart(layer=[null, mean, drawn]).add_params(_hover())
 
 
 def _layers(colours: alt.Scale) -> alt.LayerChart:
@@ -115,7 +124,7 @@ def _layers(colours: alt.Scale) -> alt.LayerChart:
         text="label:N",
         color={"condition": {"test": "datum.bright", "value": "#111111"}, "value": "#ffffff"},
     )
-    return alt.layer(tiles, text)
+    return alt.LayerChart(layer=[tiles, text])
 
 
 def _styled(chart: alt.LayerChart) -> alt.LayerChart:

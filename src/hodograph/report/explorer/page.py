@@ -155,7 +155,7 @@ def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed (BSD 3-clause) in one script that leaves names alone."""
     import vl_convert  # heavy: only where files are written
 
-    return f"(() => {{{vl_convert.javascript_bundle()}}})();"
+    return f"(() => {{{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}}})();"
 
 
 def _template_file(name: str) -> str:

@@ -269,6 +269,7 @@ function chooseScale() {
 }
 
 async function changeMetric() {
+  document.body.dataset.state = "drawing";
   blocks[metric().name] ??= JSON.parse(await inflated(`metric-${metric().name}`));
   chooseScale();
   return redraw();
@@ -325,7 +326,7 @@ async function start() {
   fill();
   fillKeys();
   for (const [name, one] of Object.entries(control)) {
-    one.addEventListener("change", name === "metric" ? changeMetric : redraw);
+    one.addEventListener("change", name === "metric" ? () => changeMetric().catch(failed) : redraw);
   }
   dark.addEventListener("change", redraw);
   const library = document.createElement("script");
