@@ -58,7 +58,7 @@ def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
     ]
 
 
-def _trajectory(scale: Scale) -> alt.LayerChart:
+def _trajectory(scale: Scale) -> alt.LayerChart | alt.FacetChart:
     step = alt.X("step:Q", title="optimizer steps", axis=alt.Axis(tickMinStep=1, format="d"),
                  scale=alt.Scale(zero=False, nice=False, padding=14))  # fmt: skip
     value = alt.Y("value:Q", title="@title", scale=_value(scale), axis=alt.Axis(format="@format"))
@@ -89,7 +89,7 @@ def _trajectory(scale: Scale) -> alt.LayerChart:
     return alt.LayerChart(layer=[now.encode(x=step), null, mean, seeds]).add_params(_hover())
 
 
-def _arms(scale: Scale) -> alt.LayerChart:
+def _arms(scale: Scale) -> alt.LayerChart | alt.FacetChart:
     value = alt.X("value:Q", title="@title", scale=_value(scale), axis=alt.Axis(format="@format"))
     arm = alt.Y("arm:N", title=None, sort=["@arms"], axis=alt.Axis(labelLimit=220, grid=True))
     rows = alt.Chart(alt.NamedData("lines")).encode(y=arm, color=_colour())
@@ -108,7 +108,7 @@ def _arms(scale: Scale) -> alt.LayerChart:
     return alt.LayerChart(layer=[null, mean, drawn]).add_params(_hover())
 
 
-def _layers(colours: alt.Scale) -> alt.LayerChart:
+def _layers(colours: alt.Scale) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(alt.NamedData("cells")).encode(
         x=alt.X("module:N", title="module", sort=["@modules"], axis=alt.Axis(labelAngle=0)),
         y=alt.Y("layer:N", title="layer", sort=["@layers"]),
@@ -127,7 +127,7 @@ def _layers(colours: alt.Scale) -> alt.LayerChart:
     return alt.LayerChart(layer=[tiles, text])
 
 
-def _styled(chart: alt.LayerChart) -> alt.LayerChart:
+def _styled(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.FacetChart:
     axis = alt.AxisConfig(
         labelColor="@ink", titleColor="@ink", gridColor="@grid", domainColor="@muted",
         tickColor="@muted", labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
