@@ -18,7 +18,7 @@ def test_many_arms_with_long_names_fit_eighty_columns(tmp_path):
     (folder / "study.json").write_text(json.dumps(study))
     console = Console(file=io.StringIO(), width=80)
     print_study(console, folder)
-    lines = console.file.getvalue().splitlines()
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
     tables = [title for title in GROUPS if title in lines]
     assert len(tables) >= 3
     for name in names:
