@@ -9,7 +9,7 @@ from hodograph.studies.plan import plan
 from hodograph.studies.study import load_study
 
 STUDIES = Path("examples/studies")
-SIZES = ("spectrum", "locking", "sufficiency", "control", "robustness")
+SIZES = ("spectrum", "locking", "sufficiency", "control", "robustness", "gates")
 
 
 def first_seed(file: Path, out: Path, *names: str) -> dict[str, RunEstimate]:
@@ -30,25 +30,17 @@ def test_every_study_has_this_size(folder: str) -> None:
 
 
 def test_the_gpu_size_is_what_it_says(tmp_path: Path) -> None:
-    names = (
-        "base",
-        "teacher",
-        "teacher_moe",
-        "opd",
-        "opd_moe_teacher",
-        "rlvr",
-        "opd_small_student",
-    )
+    names = ("base", "anchor", "teacher", "teacher_moe", "opd_moe_teacher", "rlvr")
     found = first_seed(STUDIES / "gpu/robustness.toml", tmp_path, *names)
     assert set(found) == set(names)
     assert {one.basis for one in found.values()} == {"least"}
     assert parameters(found["base"]) == pytest.approx(25.2, abs=0.1)
     assert parameters(found["teacher"]) == pytest.approx(85.0, abs=0.2)
-    assert found["opd"].run.recipe.batch.sequences == 1024
+    assert found["rlvr"].run.recipe.batch.sequences == 1024
     assert found["opd_moe_teacher"].training > found["rlvr"].training
 
 
-@pytest.mark.parametrize("name", ["spectrum", "sufficiency", "control", "locking"])
+@pytest.mark.parametrize("name", ["spectrum", "sufficiency", "control", "locking", "gates"])
 def test_no_arm_of_the_gpu_size_keeps_a_setting_of_the_miniature(name: str, tmp_path: Path) -> None:
     file = STUDIES / f"gpu/{name}.toml"
     for run in plan(load_study(file), file, tmp_path):
@@ -56,7 +48,7 @@ def test_no_arm_of_the_gpu_size_keeps_a_setting_of_the_miniature(name: str, tmp_
         assert (recipe.task.min_terms, recipe.task.max_terms) == (8, 16), run.key
         assert recipe.sampling.max_completion_length == 30, run.key
         if run.role == "arm":
-            assert recipe.optimizer.lr <= 1e-5, run.key
+            assert recipe.optimizer.lr <= 1e-5 or "_lr_6e" in run.name, run.key
             assert recipe.steps >= 300, run.key
             assert recipe.subspace is None or recipe.subspace.at_step == 60, run.key
 

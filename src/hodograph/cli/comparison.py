@@ -12,7 +12,7 @@ from hodograph.cli.printed import LEGEND, LINES, Line, number, value_of
 
 Runs = list[dict[str, Any]]
 BEFORE, AFTER, LOCK = "before", "after", "lock"
-GROUPS = {  # each narrow enough for 80 columns, beside names of 22 characters
+GROUPS = {  # each narrow enough for 100 columns, beside names of 30 characters
     "accuracy and size": (BEFORE, AFTER, "sparsity, %", "relative norm, %", "kappa"),
     "rotation and shift": ("angle, left, °", "angle, right, °", "NSS, x 1e-3", "stable rank"),
     "place": ("in principal, %", "in low, %", "energy top 16, %", "Hill, k = 11"),

@@ -24,7 +24,7 @@ from hodograph.studies.plan import StudyRun
 from hodograph.studies.plan import plan as planned
 from hodograph.studies.record import measured_arms, write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
-from hodograph.studies.study import load_study
+from hodograph.studies.study import Study, load_study
 
 
 def study(
@@ -55,7 +55,7 @@ def study(
     loaded = load_study(study_file)
     runs = planned(loaded, study_file, out)
     if plan:
-        _print_plan(loaded.name, runs, workers or os.cpu_count() or 1)
+        _print_plan(loaded, runs, workers or os.cpu_count() or 1)
         return
     tasks = tasks_of(runs, loaded.measure, loaded.gates)
     with only_process(out):
@@ -76,7 +76,7 @@ def study(
         raise SettingsError(f"{len(failures)} of {len(tasks)} tasks of {study_file} failed.")
 
 
-def _print_plan(name: str, runs: list[StudyRun], workers: int) -> None:
+def _print_plan(loaded: Study, runs: list[StudyRun], workers: int) -> None:
     from hodograph.studies.estimate import estimate_study  # imports torch and transformers
 
     with bars() as progress:
@@ -84,7 +84,9 @@ def _print_plan(name: str, runs: list[StudyRun], workers: int) -> None:
         found = estimate_study(
             runs, workers, lambda done, total: progress.update(bar, completed=done, total=total)
         )
-    print_study_plan(Terminal(), name, found)
+    print_study_plan(Terminal(), loaded.name, found)
+    if loaded.gates is not None:
+        Terminal().print("The account of the gates is not in the work left.")
 
 
 class _Shown:

@@ -5,6 +5,7 @@ Shapes: B sequences, T tokens.
 
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -175,6 +176,7 @@ def _on_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+@cache
 def _product_speed() -> float:
     """Operations a second of a matrix product in the precision that training computes in."""
     on_gpu = _on_gpu()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hodograph.cli.study import study
 from hodograph.cli.study_plan import print_study_plan
 from hodograph.studies.estimate import RunEstimate, StudyEstimate, estimate_study
 from hodograph.studies.plan import StudyRun, plan
@@ -162,3 +163,11 @@ def test_the_table_fits_and_says_each_state(runs, left) -> None:
     text = "\n".join(lines)
     assert "5 arms and 2 stages over all seeds: 2 of 7 finished, 1 of 5 measured." in text
     assert "in 2 worker processes, without 1 runs of unknown size" in text
+
+
+def test_the_command_prints_it_and_writes_nothing(runs, tmp_path, capsys) -> None:
+    study(tmp_path / "study.toml", out=tmp_path / "out", workers=3, plan=True)
+    printed = capsys.readouterr().out
+    assert printed.startswith("plan of small")
+    assert "in 3 worker processes" in printed
+    assert not (tmp_path / "out").exists()
