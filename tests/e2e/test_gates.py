@@ -157,8 +157,9 @@ def test_it_goes_on_after_a_kill_with_the_same_numbers(run, summary, tmp_path):
 
 
 def test_a_studys_worker_measures_the_same(run, summary, tmp_path):
-    gate_run("gates seed_0/rlvr", run, tmp_path, run, GatesSettings(**FEW))
-    assert json.loads((tmp_path / "gates.json").read_text())["steps"] == summary["steps"]
+    gate_run("gates seed_0/rlvr", run, tmp_path, run, GatesSettings(**FEW, steps=(1,)))
+    found = json.loads((tmp_path / "gates.json").read_text())
+    assert found["steps"] == summary["steps"][:1]
 
 
 def test_without_a_teacher_what_needs_it_is_empty(run):

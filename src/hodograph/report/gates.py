@@ -210,7 +210,7 @@ def gates_table(accounts: Mapping[str, Sequence[Account]]) -> Table:
             for _, _, gate, path in _COLUMNS
         ]
         rows.append([Cell(arm, header=True, words=True), *cells])
-    return Table("The three gates at the last checkpoint", heads, [Body(rows)])
+    return Table("The three gates at the last checkpoint", heads, [Body(rows)], "gates")
 
 
 def _figure(name: str, plot: Callable[..., Axes], height: int, title: str, caption: str) -> Figure:
