@@ -34,7 +34,10 @@ def main() -> None:
     """Draw a panel a gate; seeds whose account is missing are left out of an arm's mean."""
     folder = Path(sys.argv[1])
     accounts = {
-        arm: [read_account(one) for one in sorted(folder.glob(f"seed_*/{arm}/gates"))]
+        arm: [
+            read_account(file.parent)
+            for file in sorted(folder.glob(f"seed_*/{arm}/gates/gates.json"))
+        ]
         for arm in LOOKS
     }
     with mpl.rc_context(STYLE):

@@ -10,6 +10,8 @@ import torch
 from hodograph.cli import main
 from hodograph.errors import CheckpointError, SettingsError
 from hodograph.gates.measure import measure_gates
+from hodograph.gates.settings import GatesSettings
+from hodograph.studies.worker import gate_run
 from hodograph.tables.gates import GATE_COLUMNS, KINDS
 from planted.runs import tiny_recipe
 
@@ -152,6 +154,12 @@ def test_it_goes_on_after_a_kill_with_the_same_numbers(run, summary, tmp_path):
     )
     assert not any(name.startswith(("W0", "step 1")) for name in seen)
     assert found.summary["steps"] == summary["steps"]
+
+
+def test_a_studys_worker_measures_the_same(run, summary, tmp_path):
+    gate_run("gates seed_0/rlvr", run, tmp_path, run, GatesSettings(**FEW, steps=(1,)))
+    found = json.loads((tmp_path / "gates.json").read_text())
+    assert found["steps"] == summary["steps"][:1]
 
 
 def test_without_a_teacher_what_needs_it_is_empty(run):

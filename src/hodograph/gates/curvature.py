@@ -17,14 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.gates.matrices import (
+    Key,
     Parts,
     Unit,
-    errors_of,
-    listening,
+    gradient_parts,
     only_errors,
+    passes,
     within_memory,
 )
-from hodograph.gates.policy import log_policy, of_labels, vocabulary_of
+from hodograph.gates.policy import of_labels
 from hodograph.gates.samples import Samples
 from hodograph.inputs.moments import find_sites, second_moments
 from hodograph.inputs.tokens import Sequences
@@ -35,11 +36,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Row = dict[str, Any]
-Key = tuple[str, str]  # parameter, module
-DOUBLE, SINGLE = 8, 4
+DOUBLE, SINGLE = 8, 4  # bytes
+UPDATES = 4  # of each matrix, about; there are three by default
 
 
-@dataclass
+@dataclass(frozen=True)
+class Matrix:
+    """What curvatures are asked of.
+
+    Attributes:
+        updates: D by step; at least one.
+        moment_NN: C, the second moment of its inputs.
+    """
+
+    updates: Mapping[int, Float[Tensor, "M N"]]
+    moment_NN: Float[Tensor, "N N"]
+
+
+@dataclass(frozen=True)
 class Spent:
     """Sums over labels drawn, of each prompt: squared gradients along directions.
 
@@ -79,56 +93,47 @@ def curvatures(
     """
     only_errors(model)
     rows: dict[tuple[Key, int], Row] = {}
-    for group in within_memory(units, lambda u: DOUBLE * u.cols**2 + 4 * SINGLE * u.entries):
-        moments = _moments(model, group, samples)
-        tuned = {_key(u, b): updates(u, b) for u in group for b in u.parameter.blocks}
-        spent = _spent(model, group, tuned, moments, samples, temperature, draws, seed)
-        tokens = draws * samples.answer_tokens
-        for unit in group:
-            for block in unit.parameter.blocks:
-                key = _key(unit, block)
-                found = _columns(block, tuned[key], spent[key], moments[unit.module], tokens)
-                rows |= {(key, step): columns for step, columns in found.items()}
+    for group in within_memory(units, lambda u: DOUBLE * u.cols**2 + UPDATES * SINGLE * u.entries):
+        matrices = {
+            key: Matrix(updates(unit, block), moment)
+            for unit, moment in zip(group, _moments(model, group, samples), strict=True)
+            for key, block in unit.matrices()
+        }
+        spent = _spent(model, group, matrices, samples, temperature, draws, seed)
+        for key, one in matrices.items():
+            columns = _columns(one, spent[key], draws * samples.answer_tokens)
+            rows |= {(key, step): found for step, found in columns.items()}
     return rows
 
 
 def _moments(
     model: "PreTrainedModel", units: list[Unit], samples: Samples
-) -> dict[str, Float[Tensor, "N N"]]:
-    """C of each module, from the samples without filling."""
+) -> list[Float[Tensor, "N N"]]:
+    """C of each unit's inputs, from the samples without filling."""
     batches = list(Sequences(samples.sequences(), 0).batches())
     sites = find_sites(model, sorted({unit.module for unit in units}), batches[0])
     sums = second_moments(model, sites, batches, lambda: None)
-    return {module: sums[site] for site in sites for module in site.modules}
+    of_module = {module: sums[site] for site in sites for module in site.modules}
+    return [of_module[unit.module] for unit in units]
 
 
 def _spent(
     model: "PreTrainedModel",
     units: list[Unit],
-    tuned: Mapping[Key, Mapping[int, Tensor]],
-    moments: Mapping[str, Tensor],
+    matrices: Mapping[Key, Matrix],
     samples: Samples,
     temperature: float,
     draws: int,
     seed: int,
 ) -> dict[Key, Spent]:
     generator = torch.Generator().manual_seed(seed)
-    sums: dict[Key, list[Tensor]] = {}
-    with listening(model, sorted({unit.module for unit in units})) as heard:
-        for rows in samples.chunks(vocabulary_of(model)):
-            logps_BTV = log_policy(model, samples.ids_NS[rows], temperature)
-            for _ in range(draws):
-                labels_BT = drawn_labels(logps_BTV, generator)
-                score = (of_labels(logps_BTV, labels_BT) * samples.scored_NT[rows]).sum()
-                parts = errors_of(score, units, heard)
-                for unit in units:
-                    for block in unit.parameter.blocks:
-                        key, one = _key(unit, block), parts[unit.parameter.name].of(block)
-                        along = _along(one, tuned[key], moments[unit.module])
-                        sums.setdefault(key, []).append(along)
-            for one in heard.values():
-                one.inputs.clear()
-                one.outputs.clear()
+    sums: dict[Key, list[Tensor]] = {key: [] for key in matrices}
+    for rows, logps_BTV, heard in passes(model, units, samples, temperature):
+        for _ in range(draws):
+            labels_BT = drawn_labels(logps_BTV, generator)
+            score = (of_labels(logps_BTV, labels_BT) * samples.scored_NT[rows]).sum()
+            for key, parts in gradient_parts(score, units, heard):
+                sums[key].append(_along(parts, matrices[key]))
     return {key: _by_prompt(found, draws, samples) for key, found in sums.items()}
 
 
@@ -139,15 +144,15 @@ def drawn_labels(logps_BTV: Float[Tensor, "B T V"], generator: torch.Generator) 
     return labels.reshape(logps_BTV.shape[:2])
 
 
-def _along(parts: Parts, updates: Mapping[int, Tensor], moment_NN: Tensor) -> Float[Tensor, "J2 B"]:
+def _along(parts: Parts, matrix: Matrix) -> Float[Tensor, "J2 B"]:
     """Squared gradients of each sample along the updates, then whole, then along the inputs."""
     x_BSN, e_BSM = parts.inputs_BSN, parts.errors_BSM
     found = [
         (e_BSM * (x_BSN @ update_MN.T.to(x_BSN))).sum((1, 2)).square()
-        for update_MN in updates.values()
+        for update_MN in matrix.updates.values()
     ]
     alike_BSS = e_BSM @ e_BSM.transpose(1, 2)
-    for turned_BSN in (x_BSN, x_BSN @ moment_NN.to(x_BSN)):
+    for turned_BSN in (x_BSN, x_BSN @ matrix.moment_NN.to(x_BSN)):
         found.append((alike_BSS * (turned_BSN @ x_BSN.transpose(1, 2))).sum((1, 2)))
     return torch.stack(found).double()
 
@@ -162,31 +167,24 @@ def _by_prompt(found: list[Tensor], draws: int, samples: Samples) -> Spent:
     return Spent(sums_JP[:-2], sums_JP[-2], sums_JP[-1])
 
 
-def _columns(
-    block: Block, updates: Mapping[int, Tensor], spent: Spent, moment_NN: Tensor, tokens: int
-) -> dict[int, Row]:
+def _columns(matrix: Matrix, spent: Spent, tokens: int) -> dict[int, Row]:
     """Columns of one matrix by step; the ratio to the isotropic curvature is one of sums."""
-    isotropic_P = spent.whole_P / (block.rows * block.cols)
-    inputs = float(spent.inputs_P.sum() / (block.rows * moment_NN.trace()))
+    rows, cols = next(iter(matrix.updates.values())).shape
+    isotropic_P = spent.whole_P / (rows * cols)
     isotropic = float(isotropic_P.sum())
-    rows: dict[int, Row] = {}
-    for (step, update_MN), along_P in zip(updates.items(), spent.along_JP, strict=True):
+    inputs = float(spent.inputs_P.sum() / (rows * matrix.moment_NN.trace()))
+    nulls: Row = {"curvature_isotropic": isotropic / tokens, "curvature_inputs": inputs / tokens}
+    if isotropic > 0:
+        nulls["curvature_ratio_inputs"] = inputs / isotropic
+    found: dict[int, Row] = {}
+    for (step, update_MN), along_P in zip(matrix.updates.items(), spent.along_JP, strict=True):
         energy = float(update_MN.double().square().sum())
-        rows[step] = {
-            "curvature_isotropic": isotropic / tokens,
-            "curvature_inputs": inputs / tokens,
-        }
-        if isotropic > 0:
-            rows[step]["curvature_ratio_inputs"] = inputs / isotropic
+        found[step] = dict(nulls)
         if energy > 0 and isotropic > 0:
             ratio = ratio_of_sums((along_P / energy).numpy(), isotropic_P.numpy())
-            rows[step] |= {
+            found[step] |= {
                 "curvature": float(along_P.sum()) / energy / tokens,
                 "curvature_ratio": ratio.value,
                 "curvature_ratio_se": ratio.se,
             }
-    return rows
-
-
-def _key(unit: Unit, block: Block) -> Key:
-    return unit.parameter.name, block.module
+    return found

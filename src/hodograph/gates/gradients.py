@@ -15,14 +15,15 @@ from torch import Tensor
 from hodograph.diagnostics.spectrum import effective_rank
 from hodograph.gates.coefficients import Coefficients
 from hodograph.gates.matrices import (
+    Key,
     Parts,
     Unit,
-    errors_of,
-    listening,
+    gradient_parts,
     only_errors,
+    passes,
     within_memory,
 )
-from hodograph.gates.policy import log_policy, of_labels, vocabulary_of
+from hodograph.gates.policy import of_labels
 from hodograph.gates.samples import Samples
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.unfuse import Block
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Row = dict[str, Any]
-Key = tuple[str, str]
 DOUBLE = 8
 RANDOM_TOKENS = "per_token_signs"
 
@@ -103,7 +103,7 @@ def gradient_rows(
     kept = sum(map(len, coefficients.values()))
     rows: dict[Key, Row] = {}
     for group in within_memory(units, lambda u: kept * DOUBLE * (u.cols**2 + u.entries)):
-        factors = {_key(u, b): base(u, b) for u in group for b in u.parameter.blocks}
+        factors = {key: base(unit, block) for unit in group for key, block in unit.matrices()}
         gradients, passing = _summed(model, group, factors, samples, coefficients, temperature)
         for key, found in gradients.items():
             rows[key] = _columns(found, passing[key])
@@ -123,22 +123,16 @@ def _summed(
         for key, one in factors.items()
     }
     passing = {key: Passing(one) for key, one in factors.items()}
-    with listening(model, sorted({unit.module for unit in units})) as heard:
-        for rows in samples.chunks(vocabulary_of(model)):
-            ids_BS, real_BS1 = samples.ids_NS[rows], samples.real_NS[rows][..., None]
-            logps_BT = of_labels(log_policy(model, ids_BS, temperature), ids_BS[:, 1:])
-            for kind, drawn in coefficients.items():
-                for draw, weights_NT in enumerate(drawn):
-                    parts = errors_of((weights_NT[rows] * logps_BT).sum(), units, heard)
-                    for unit in units:
-                        for block in unit.parameter.blocks:
-                            key, one = _key(unit, block), parts[unit.parameter.name].of(block)
-                            gradients[key][kind][draw].add(one)
-                            if kind == RANDOM_TOKENS:
-                                _pass_through(passing[key], one, real_BS1, first=draw == 0)
-            for one in heard.values():
-                one.inputs.clear()
-                one.outputs.clear()
+    for rows, logps_BTV, heard in passes(model, units, samples, temperature):
+        real_BS1 = samples.real_NS[rows][..., None]
+        logps_BT = of_labels(logps_BTV, samples.ids_NS[rows][:, 1:])
+        for kind, drawn in coefficients.items():
+            for draw, weights_NT in enumerate(drawn):
+                objective = (weights_NT[rows] * logps_BT).sum()
+                for key, parts in gradient_parts(objective, units, heard):
+                    gradients[key][kind][draw].add(parts)
+                    if kind == RANDOM_TOKENS:
+                        _pass_through(passing[key], parts, real_BS1, first=draw == 0)
     return gradients, passing
 
 
@@ -185,7 +179,3 @@ def gradient_numbers(gradient: Gradient, base: Factors) -> dict[str, float]:
         "gradient_energy_left": float((u_MK.T @ whole_MN).square().sum()) / energy,
         "covariance_energy_right": float(((v_NK.T @ covariance_NN) * v_NK.T).sum()) / trace,
     }
-
-
-def _key(unit: Unit, block: Block) -> Key:
-    return unit.parameter.name, block.module

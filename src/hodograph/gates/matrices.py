@@ -1,6 +1,7 @@
 """Which matrices of a run the gates look at, and what passes through them.
 
-B samples of one pass, S tokens, M rows (outputs), N columns (inputs); a parameter may hold several.
+B samples of one pass, S tokens, T predicted tokens, V vocabulary, M rows (outputs), N columns
+(inputs); a parameter may hold several matrices.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from hodograph.gates.policy import log_policy, vocabulary_of
+from hodograph.gates.samples import AT_ONCE, Samples
 from hodograph.inputs.moments import modules_of
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
@@ -19,7 +22,8 @@ from hodograph.matrices.unfuse import Block
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-HELD = 2 << 30  # bytes of sums kept at once; more parameters take further passes
+Key = tuple[str, str]  # parameter, module
+HELD = 2 << 30  # bytes kept at once; more parameters take further passes
 NO_MODULE = "transformers' model has no module for it alone (stacked experts)"
 NOT_BY_POSITION = "its module is not given one input a token: an expert, or one not called"
 
@@ -40,6 +44,15 @@ class Unit:
     def cols(self) -> int:
         """N."""
         return self.parameter.blocks[0].cols
+
+    @property
+    def passing(self) -> int:
+        """Bytes of its inputs, outputs and errors in one pass of a model."""
+        return 4 * AT_ONCE * (self.cols + 2 * self.entries // self.cols)
+
+    def matrices(self) -> list[tuple[Key, Block]]:
+        """Its matrices, each by parameter and module."""
+        return [((self.parameter.name, block.module), block) for block in self.parameter.blocks]
 
 
 @torch.no_grad()
@@ -73,11 +86,12 @@ def within_memory(units: Sequence[Unit], needed: Callable[[Unit], int]) -> Itera
     group: list[Unit] = []
     room = HELD
     for unit in units:
-        if group and needed(unit) > room:
+        size = needed(unit) + unit.passing
+        if group and size > room:
             yield group
             group, room = [], HELD
         group.append(unit)
-        room -= needed(unit)
+        room -= size
     if group:
         yield group
 
@@ -146,13 +160,27 @@ class Parts:
         return self.errors_BSM.flatten(0, 1).T @ self.inputs_BSN.flatten(0, 1)
 
 
-def errors_of(
+def passes(
+    model: "PreTrainedModel", units: Sequence[Unit], samples: Samples, temperature: float
+) -> Iterator[tuple[slice, Float[Tensor, "B T V"], dict[str, Heard]]]:
+    """Run the samples through a model, some rows at a time, and listen to the units' modules."""
+    with listening(model, sorted({unit.module for unit in units})) as heard:
+        for rows in samples.chunks(vocabulary_of(model)):
+            yield rows, log_policy(model, samples.ids_NS[rows], temperature), heard
+            for one in heard.values():
+                one.inputs.clear()
+                one.outputs.clear()
+
+
+def gradient_parts(
     objective: Float[Tensor, ""], units: Sequence[Unit], heard: dict[str, Heard]
-) -> dict[str, Parts]:
-    """The parts of every parameter's gradient of `objective`, by its name; the graph is kept."""
+) -> Iterator[tuple[Key, Parts]]:
+    """The parts of every matrix's gradient of `objective`; its graph is kept."""
     outputs = [heard[unit.module].outputs[0] for unit in units]
     errors = torch.autograd.grad(
         objective, outputs, retain_graph=True, allow_unused=True, materialize_grads=True
     )
-    pairs = zip(units, errors, strict=True)
-    return {u.parameter.name: Parts(heard[u.module].inputs[0], error) for u, error in pairs}
+    for unit, error_BSM in zip(units, errors, strict=True):
+        whole = Parts(heard[unit.module].inputs[0], error_BSM)
+        for key, block in unit.matrices():
+            yield key, whole.of(block)

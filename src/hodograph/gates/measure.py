@@ -52,7 +52,8 @@ def measure_gates(
 ) -> Gates:
     """Measure the three-gate account of a finished run from its checkpoints.
 
-    Two models of the run are held at a time, and sums of at most 2 GiB beside them.
+    Two models of the run are held at a time, the graph of one pass over some 1024 tokens, and about
+    2 GiB of sums.
 
     Args:
         run: a run folder: recipe.json and checkpoints/ with step_0.

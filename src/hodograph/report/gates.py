@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hodograph.report.numbers import significant
-from hodograph.report.style import INK, MUTED, Look, draw
+from hodograph.report.read import Run
+from hodograph.report.style import INK, MUTED, Look, draw, looks
 from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent
 from hodograph.tables.gates import GATES
 from hodograph.tables.store import read_measurement
@@ -52,31 +53,44 @@ def read_account(folder: Path) -> Account:
     return read_measurement(folder, GATES)[1]
 
 
-def gates_view(accounts: Mapping[str, Sequence[Account]], looks: Mapping[str, Look]) -> Account:
+def study_gates(folder: Path, runs: Sequence[Run]) -> Account | None:
+    """What a study's page shows of the gates; None where none were measured.
+
+    Raises:
+        StorageError: an account that study.json names is missing or damaged.
+    """
+    accounts: dict[str, list[Account]] = {}
+    for run in runs:
+        if run.gates is not None:
+            accounts.setdefault(run.name, []).append(read_account(folder / run.gates))
+    return gates_view(accounts, looks(accounts)) if accounts else None
+
+
+def gates_view(accounts: Mapping[str, Sequence[Account]], how: Mapping[str, Look]) -> Account:
     """Figures and a table for a page.
 
     Args:
         accounts: contents of gates.json for each arm, one a seed, in the order of the page.
-        looks: how each arm is drawn.
+        how: how each arm is drawn.
     """
     leashes, effective = leash_table(accounts), ranks_table(accounts)
     figures = [
-        _figure("gate-1", partial(leash, leashes, looks=looks), _height(leashes), *LEASH),
-        _figure("gate-2", partial(ranks, effective, looks=looks), _height(effective), *RANKS),
-        _figure("gate-3", partial(visible, curve_table(accounts), looks=looks), 280, *VISIBLE),
+        _figure("gate-1", partial(leash, leashes, how=how), _height(leashes), *LEASH),
+        _figure("gate-2", partial(ranks, effective, how=how), _height(effective), *RANKS),
+        _figure("gate-3", partial(visible, curve_table(accounts), how=how), 280, *VISIBLE),
     ]
     return {"figures": figures, "table": gates_table(accounts)}
 
 
-def leash(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> Axes:
+def leash(table: pd.DataFrame, axes: Axes, how: Mapping[str, Look]) -> Axes:
     """Draw the divergence of each arm beside its quadratic form and its null.
 
     Args:
         table: Columns label, arm, value, low, high, quadratic, null; one row an arm.
         axes: Where to draw.
-        looks: How each arm is drawn.
+        how: How each arm is drawn.
     """
-    _intervals(table, axes, looks)
+    _intervals(table, axes, how)
     places = range(len(table))
     axes.scatter(table["quadratic"], places, marker="x", color=INK, s=28, lw=1, zorder=3)
     axes.scatter(table["null"], places, marker="|", color=MUTED, s=160, lw=2)
@@ -85,15 +99,15 @@ def leash(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> Axes:
     return axes
 
 
-def ranks(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> Axes:
+def ranks(table: pd.DataFrame, axes: Axes, how: Mapping[str, Look]) -> Axes:
     """Draw effective ranks under shared and per-token coefficients beside their nulls.
 
     Args:
         table: Columns label, arm, value, low, high, permuted, signs; two rows an arm.
         axes: Where to draw.
-        looks: How each arm is drawn.
+        how: How each arm is drawn.
     """
-    _intervals(table, axes, looks)
+    _intervals(table, axes, how)
     places = range(len(table))
     axes.scatter(table["permuted"], places, marker="|", color=MUTED, s=160, lw=2)
     axes.scatter(table["signs"], places, marker="o", facecolors="none", edgecolors=INK, s=36)
@@ -102,16 +116,16 @@ def ranks(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> Axes:
     return axes
 
 
-def visible(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> Axes:
+def visible(table: pd.DataFrame, axes: Axes, how: Mapping[str, Look]) -> Axes:
     """Draw how far the visible changes are from the gate's prediction, by exponent.
 
     Args:
         table: Columns arm, exponent (unbiased), apart, permuted; shares of the entries.
         axes: Where to draw.
-        looks: How each arm is drawn.
+        how: How each arm is drawn.
     """
     for arm, points in table.groupby("arm", sort=False):
-        look = looks[str(arm)]
+        look = how[str(arm)]
         axes.plot(points["exponent"], points["apart"], color=look.colour, ls=look.line,
                   marker=look.marker)  # fmt: skip
         axes.plot(points["exponent"], points["permuted"], color=look.colour, ls=":", lw=1)
@@ -196,7 +210,7 @@ def gates_table(accounts: Mapping[str, Sequence[Account]]) -> Table:
             for _, _, gate, path in _COLUMNS
         ]
         rows.append([Cell(arm, header=True, words=True), *cells])
-    return Table("The three gates at the last checkpoint", heads, [Body(rows)])
+    return Table("The three gates at the last checkpoint", heads, [Body(rows)], "gates")
 
 
 def _figure(name: str, plot: Callable[..., Axes], height: int, title: str, caption: str) -> Figure:
@@ -208,10 +222,10 @@ def _height(table: pd.DataFrame) -> int:
     return 70 + 34 * len(table)
 
 
-def _intervals(table: pd.DataFrame, axes: Axes, looks: Mapping[str, Look]) -> None:
+def _intervals(table: pd.DataFrame, axes: Axes, how: Mapping[str, Look]) -> None:
     """One row a line of the table, its value with its interval, the first on top."""
     for place, one in enumerate(table.to_dict("records")):
-        look = looks[str(one["arm"])]
+        look = how[str(one["arm"])]
         axes.plot([one["low"], one["high"]], [place, place], color=look.colour)
         axes.plot([one["value"]], [place], color=look.colour, marker=look.marker, ls="")
     axes.set_yticks(range(len(table)), list(table["label"]))

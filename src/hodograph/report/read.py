@@ -151,6 +151,7 @@ class Run(_Record):
     accuracy: Accuracy = Accuracy()
     folder: str
     measurement: str | None = None
+    gates: str | None = None
 
 
 class Comparison(_Record):

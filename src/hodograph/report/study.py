@@ -10,6 +10,7 @@ from hodograph.claims.row import read_ledger
 from hodograph.orderings.ordering import Ordering, record
 from hodograph.report.comparison import accuracy_cell, budget_cell
 from hodograph.report.explorer.values import ExploredRun
+from hodograph.report.gates import study_gates
 from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
@@ -42,6 +43,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
         "claims_table": ledger_table(found) if found else None,
         "judged": judged(together) if together else "",
         "ordered": record(together),
+        "gates": study_gates(folder, study.runs),
         "runs": runs_table(folder, study),
         "explored": explored_runs(origins(arms)),
     }

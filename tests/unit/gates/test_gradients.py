@@ -5,7 +5,7 @@ import torch
 
 from hodograph.gates.coefficients import coefficients
 from hodograph.gates.gradients import Gradient, gradient_numbers, gradient_rows
-from hodograph.gates.matrices import Parts, errors_of, listening, located, only_errors
+from hodograph.gates.matrices import Parts, gradient_parts, listening, located, only_errors
 from hodograph.gates.policy import log_policy, of_labels
 from hodograph.linalg.factor import factor
 from hodograph.matrices.naming import role_of
@@ -74,10 +74,10 @@ def test_parts_add_up_to_what_autograd_gives(build):
     )
     only_errors(model)
     with listening(model, [unit.module for unit in units]) as heard:
-        parts = errors_of(objective(model, samples, weights_NT), units, heard)
+        parts = dict(gradient_parts(objective(model, samples, weights_NT), units, heard))
     for unit, whole in zip(units, by_autograd, strict=True):
-        for block in unit.parameter.blocks:
-            rebuilt_MN = parts[unit.parameter.name].of(block).gradient()
+        for key, block in unit.matrices():
+            rebuilt_MN = parts[key].gradient()
             assert torch.allclose(rebuilt_MN, block.of(whole), rtol=1e-6, atol=1e-6), block.module
 
 
@@ -94,7 +94,7 @@ def test_the_covariance_adds_up_the_gradients_of_samples():
     (unit,) = (one for one in units if one.parameter.name == name)
     only_errors(model)
     with listening(model, [unit.module]) as heard:
-        parts = errors_of(objective(model, samples, weights_NT), [unit], heard)[name]
+        ((_, parts),) = gradient_parts(objective(model, samples, weights_NT), [unit], heard)
     found = Gradient(torch.zeros(8, 16).double(), torch.zeros(16, 16).double())
     found.add(parts)
     assert torch.allclose(found.covariance_NN, expected_NN, rtol=1e-6, atol=1e-9)
@@ -141,6 +141,30 @@ def test_energies_lie_beside_their_references():
     assert row["gradient_energy_right_isotropic"] == 2 / 4
     assert row["gradient_energy_left_isotropic"] == pytest.approx(2 / VOCABULARY)
     assert 0 < row["gradient_energy_left_errors"] < 1
+
+
+def test_many_passes_give_what_one_gives(monkeypatch):
+    """Where memory holds one parameter at a time, and one sample a pass."""
+    model, samples = qwen3(), samples_of()
+    units, _ = located(model, parameters_of(model), samples.ids_NS[:1])
+    base = {key: factor(block.of(model.get_parameter(key[0]).detach()), 2).leading(2)
+            for unit in units for key, block in unit.matrices()}  # fmt: skip
+
+    def rows():
+        kinds = {"per_token": [weights_of(samples).float()]}
+        return gradient_rows(
+            model, units, lambda unit, block: base[unit.parameter.name, block.module], samples,
+            kinds, 0.8,
+        )  # fmt: skip
+
+    expected = rows()
+    monkeypatch.setattr("hodograph.gates.matrices.HELD", 1)
+    monkeypatch.setattr("hodograph.gates.samples.AT_ONCE", 1)
+    found = rows()
+    assert set(found) == set(expected)
+    for key, row in expected.items():
+        known = {name: value for name, value in row.items() if value is not None}
+        assert {n: found[key][n] for n in known} == pytest.approx(known, rel=1e-4)
 
 
 def test_planted_gradients(planted):

@@ -107,7 +107,7 @@ def columns():
     units, reasons = located(policy, [head_parameter()], samples.ids_NS[:1])
     assert reasons == {}
     updates = {5: update()}
-    found = curvatures(policy, units, lambda unit, block: updates, samples, TEMPERATURE, 2000, 0)
+    found = curvatures(policy, units, lambda unit, block: updates, samples, TEMPERATURE, 1000, 0)
     return found[KEY]
 
 

@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
+from hodograph.errors import StorageError
 from hodograph.report.gates import (
     curve_table,
     gates_table,
@@ -10,8 +11,13 @@ from hodograph.report.gates import (
     leash,
     leash_table,
     ranks_table,
+    study_gates,
 )
+from hodograph.report.page import _environment as environment
+from hodograph.report.read import Run
 from hodograph.report.style import looks
+from hodograph.tables.gates import GATE_COLUMNS, GATES
+from hodograph.tables.store import MeasurementFolder, table_of
 
 
 def number(value):
@@ -72,6 +78,19 @@ def test_a_view_has_a_figure_for_each_gate_and_every_arm_in_its_table():
     (body,) = gates_table(accounts).bodies
     assert [row[0].text for row in body.rows] == ["opd", "sft"]
     assert body.rows[1][6].title.startswith("not defined")
+
+
+def test_a_page_shows_what_its_study_names(tmp_path):
+    rows = table_of([], GATE_COLUMNS)
+    MeasurementFolder(tmp_path / "a" / "gates", "print", GATES).finish(rows, account())
+    run = Run(name="opd", role="arm", seed=0, objective="opd", folder="a", gates="a/gates")
+    assert study_gates(tmp_path, [run.model_copy(update={"gates": None})]) is None
+    template = environment().get_template("gates.html.j2")
+    page = template.render(gates=study_gates(tmp_path, [run]), command="hodograph report")
+    for said in ("Gate I", "Gate II", "Gate III", "The three gates", "opd", "0.0200"):
+        assert said in page
+    with pytest.raises(StorageError, match="hodograph gates command again"):
+        study_gates(tmp_path, [run.model_copy(update={"gates": "b/gates"})])
 
 
 def test_the_null_of_the_divergence_is_drawn_where_it_is():
