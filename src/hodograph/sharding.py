@@ -114,7 +114,7 @@ def merge(out: str | Path) -> Measurement:
         return _merged_before(store)
     with store.held():
         folder, plan = _only(store, plans)
-        job = _reopened(plan)
+        job = _reopened(store, folder, plan)
         _require_same(store, folder, plan, job)
         target = MeasurementFolder(out, job.fingerprint)
         if target.finished() is None:
@@ -200,9 +200,20 @@ def _only(store: Store, plans: dict[str, dict[str, Any]]) -> tuple[str, dict[str
     return folder, plan
 
 
-def _reopened(plan: dict[str, Any]) -> Job:
-    values = dict(plan["settings"])
-    settings = Settings(**values | {"lock": LockThresholds(**values["lock"])})
+def _reopened(store: Store, folder: str, plan: dict[str, Any]) -> Job:
+    """The job that the shards had; checkpoints are opened again.
+
+    Raises:
+        StorageError: the plan has other settings than this version of hodograph.
+    """
+    try:
+        values = dict(plan["settings"])
+        settings = Settings(**values | {"lock": LockThresholds(**values["lock"])})
+    except (KeyError, TypeError) as error:
+        raise StorageError(
+            f"{store.where}/{folder}/{PLAN_FILE}: of another version of hodograph ({error}).\n"
+            "  Merge with the version that ran the shards."
+        ) from error
     return open_job(plan["base"], plan["tuned"], settings, plan["device"], steps=plan["steps"])
 
 

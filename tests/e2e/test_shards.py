@@ -110,7 +110,13 @@ def test_a_damaged_part_and_a_damaged_plan_are_named(folders, out):
     part.write_bytes(b"PAR1 not really")
     with pytest.raises(StorageError, match=part.name):
         merge(out)
-    next(out.glob("parts-*/plan.json")).write_text("{")
+    plan = next(out.glob("parts-*/plan.json"))
+    other = json.loads(plan.read_text())
+    other["settings"]["unheard_of"] = 1
+    plan.write_text(json.dumps(other))
+    with pytest.raises(StorageError, match=r"another version .*unheard_of"):
+        merge(out)
+    plan.write_text("{")
     with pytest.raises(StorageError, match=r"plan\.json: damaged"):
         merge(out)
 
