@@ -69,6 +69,7 @@ class Agreement(Part):
             numbers=tuple(number(f"{arm} to {self.reference}", one) for arm, one in far.items()),
             nulls=nulls,
             seeds=tuple(shared(own, *(self._paths(evidence, arm) for arm in self.arms))),
+            notes=tuple(f"{arm} is missing" for arm in self.against if arm not in others),
         )
 
     def _paths(self, evidence: Evidence, arm: str) -> Paths:

@@ -109,6 +109,9 @@ class Alignment(Part):
             numbers=tuple(number(what, one) for what, one in tested.items()),
             nulls=tuple(number(what, over_seeds([*one.values()])) for what, one in nulls.items()),
             seeds=tuple(seeds),
+            notes=(f"{self.control} is missing",)
+            if self.control and self.control not in nulls
+            else (),
         )
 
     def _sim(self, evidence: Evidence, arm: str) -> Sim:

@@ -17,12 +17,15 @@ def distance(path: pd.Series, reference: pd.Series) -> float:
     """Mean |m_t - r_t| over the steps both have, as a share of the mean |r_t| there.
 
     Raises:
-        AbsentError: they share no step.
+        AbsentError: they share no step, or the reference is zero there.
     """
     steps = path.index.intersection(reference.index)
     if not len(steps):
         raise AbsentError("the arms share no step")
-    return float((path[steps] - reference[steps]).abs().sum() / reference[steps].abs().sum())
+    whole = float(reference[steps].abs().sum())
+    if whole == 0:
+        raise AbsentError("the reference is zero, so there is no share of it")
+    return float((path[steps] - reference[steps]).abs().sum()) / whole
 
 
 def distances(paths: Paths, reference: Paths) -> list[float]:

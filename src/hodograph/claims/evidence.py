@@ -15,7 +15,7 @@ from hodograph.documents import UnreadableError, read_json, read_object, require
 from hodograph.errors import StorageError
 from hodograph.tables.store import TABLE_FILE
 
-GATES_FILE = "gates/gates.json"
+GATES_FILE = "gates.json"
 
 
 class AbsentError(Exception):
@@ -143,8 +143,8 @@ class _Run(BaseModel):
     seed: int
     w0_digest: str | None = None
     accuracy: _Accuracy = _Accuracy()
-    folder: str
     measurement: str | None = None
+    gates: str | None = None
 
 
 class _Study(BaseModel):
@@ -168,13 +168,11 @@ def _trained(folder: Path, run: _Run) -> Trained:
         w0=run.w0_digest,
         accuracy=run.accuracy.end,
         table=_table(measured / TABLE_FILE) if measured else None,
-        gates=_gates(folder / run.folder / GATES_FILE),
+        gates=_gates(folder / run.gates / GATES_FILE) if run.gates else None,
     )
 
 
-def _gates(path: Path) -> Mapping[str, Any] | None:
-    if not path.exists():
-        return None
+def _gates(path: Path) -> Mapping[str, Any]:
     try:
         return read_object(path)
     except UnreadableError as error:

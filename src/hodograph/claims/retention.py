@@ -96,13 +96,14 @@ class Retention(Part):
         return placed(loss, self.margin, INFINITE)[0] == "holds"
 
     def _notes(self, controls: dict[str, Interval]) -> list[str]:
-        """Controls that keep the accuracy as well: then it is not these directions."""
+        """Controls that keep the accuracy as well, and those that are missing."""
         kept = [
             arm
             for arm, loss in controls.items()
             if placed(loss, -INFINITE, self.margin)[0] == "holds"
         ]
-        return [f"{arm} keeps it too" for arm in kept]
+        absent = [f"{arm} is missing" for arm in self.controls if arm not in controls]
+        return [*(f"{arm} keeps it too" for arm in kept), *absent]
 
 
 def _points(share: float) -> str:

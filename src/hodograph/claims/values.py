@@ -77,10 +77,11 @@ def beside(
         what = null_words(metric)
         said += [f"{what}: {_listed(nulls, metric)}"] if nulls else []
         found += [number(f"{what}, {arm}", one) for arm, one in nulls.items()]
-    if control is not None and (values := _means(evidence, (control,), metric, step)):
-        said.append(_listed(values, metric))
-        found.append(number(control, values[control]))
-    return ", ".join(said) or "none: no null of it and no control was measured", tuple(found)
+    if control is not None:
+        values = _means(evidence, (control,), metric, step)
+        said.append(_listed(values, metric) or f"{control} is missing")
+        found += [number(control, one) for one in values.values()]
+    return ", ".join(said) or "none: it has no null, and no control is declared", tuple(found)
 
 
 def _listed(values: Mapping[str, Interval], metric: Ordered) -> str:

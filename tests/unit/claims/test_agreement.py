@@ -4,6 +4,7 @@ import pytest
 
 from hodograph.claims.agreement import NO_CONTRAST, Agreement
 from hodograph.claims.distances import between_seeds, distance
+from hodograph.claims.evidence import AbsentError
 from hodograph.claims.ratio import Ratio
 from planted.claims import STEPS, arm, evidence, table, verdict
 
@@ -66,7 +67,9 @@ def test_agreement_that_the_norm_gives_is_explained_by_displacement():
 
 def test_one_of_several_others_is_enough():
     found = evidence(own=ranked(1.0), near=ranked(1.02), other=ranked(1.5))
-    assert verdict(agreement(against=("other", "absent")), found) == "holds"
+    part = agreement(against=("other", "absent"))
+    assert verdict(part, found) == "holds"
+    assert part.finding(found).notes == ("absent is missing",)
     assert verdict(agreement(against=("absent",)), found) == "undetermined (absent was not trained)"
     assert verdict(agreement(arms=("near", "absent")), found) == (
         "undetermined (absent was not trained)"
@@ -81,6 +84,8 @@ def test_distance_is_over_the_steps_both_have():
     first, second = (run.groupby("step")["stable_rank"].mean() for run in runs)
     assert distance(second, first) == pytest.approx((2 + 1) / (2 + 4))
     assert between_seeds({0: first}) is None
+    with pytest.raises(AbsentError, match="reference is zero"):
+        distance(first, first * 0)
 
 
 @pytest.mark.parametrize(

@@ -65,5 +65,7 @@ def test_one_seed_and_missing_arms_are_undetermined():
     found = study((0.8, 0.75), (0.4, 0.3))
     alone = evidence(**{name: {0: seeds[0]} for name, seeds in found.arms.items()})
     assert verdict(PART, alone) == "undetermined (one seed)"
+    plain = evidence(opd=found.arms["opd"], sft=found.arms["sft"])
+    assert PART.finding(plain).notes == ("coin is missing",)
     without = evidence(opd=found.arms["opd"])
     assert verdict(PART, without) == "undetermined (sft was not trained)"

@@ -1,9 +1,12 @@
 """The three gates, each with planted numbers."""
 
+import json
+
 import pytest
 
-from hodograph.claims.evidence import Trained
+from hodograph.claims.evidence import Trained, read_evidence
 from hodograph.claims.gates import Gates
+from hodograph.errors import StorageError
 from planted.claims import evidence, verdict
 
 PART = Gates(arm="opd")
@@ -70,3 +73,18 @@ def test_gates_that_were_not_measured_are_said():
     assert verdict(PART, evidence(opd={0: Trained()})) == "undetermined (gates were not measured)"
     one = evidence(opd={0: gates()[0]})
     assert verdict(PART, one) == "undetermined (one seed)"
+
+
+def test_they_are_read_where_the_study_says(tmp_path):
+    runs = []
+    for seed, one in gates().items():
+        folder = tmp_path / f"seed_{seed}" / "opd" / "gates"
+        folder.mkdir(parents=True)
+        (folder / "gates.json").write_text(json.dumps(one.gates))
+        at = str(folder.relative_to(tmp_path))
+        runs.append({"name": "opd", "role": "arm", "seed": seed, "gates": at})
+    (tmp_path / "study.json").write_text(json.dumps({"name": "small", "runs": runs}))
+    assert verdict(PART, read_evidence(tmp_path, {"opd"})) == "holds"
+    (folder / "gates.json").write_text("{")
+    with pytest.raises(StorageError, match=r"gates\.json: not valid JSON"):
+        read_evidence(tmp_path, {"opd"})

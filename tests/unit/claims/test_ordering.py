@@ -132,8 +132,9 @@ def test_arms_from_different_w0_are_told():
         low=arm(lambda seed: table(stable_rank=1.0)),
         high=arm(lambda seed: table(stable_rank=2.0 + NOISE[seed]), w0="base"),
     )
-    part = ordering()
+    part = ordering(control="absent")
     assert part.finding(found).notes == ("low and high start from different W0",)
+    assert part.finding(found).null == "absent is missing"
 
 
 def test_a_step_may_be_named():

@@ -62,6 +62,7 @@ def test_what_was_not_evaluated_is_said():
     alone = evidence(free=evaluated(0.9), own=evaluated(0.9), random=evaluated(0.5))
     assert verdict(part(), alone) == "undetermined (one seed)"
     without = evidence(free=evaluated(*FREE), own=less(0.0))
+    assert part().finding(without).notes == ("random is missing", "frozen is missing")
     assert verdict(part(), without) == (
         "undetermined (no control loses accuracy: nothing was tested)"
     )
