@@ -5,7 +5,6 @@ make study && .venv/bin/python docs/figures/study.py runs/study
 
 import re
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hodograph.report.question_view import QuestionView
 from hodograph.report.read import read_study
+from hodograph.report.standalone import svg_file
 from hodograph.report.study import study_view
 from hodograph.report.views import Figure
 
 HERE = Path(__file__).parent
-
-
-def light() -> dict[str, str]:
-    """The colours of the page on light paper."""
-    style = files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
-    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style.partition("@media")[0]))
-
-
-def document(drawing: str) -> str:
-    """A drawing of the page as a file of its own, on white."""
-    colours = light()
-    body = re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], drawing)
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
-    assert size is not None, "a drawing starts with its viewBox"
-    start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[1]}" height="{size[2]}" '
-        'font-family="system-ui, Verdana, Arial, sans-serif" style="background: #ffffff"'
-    )
-    return body.replace("<svg", start, 1) + "\n"
 
 
 def shown(question: QuestionView) -> list[Figure]:
@@ -50,7 +31,8 @@ def save(figure: Figure, start: str, folder: Path) -> list[tuple[str, str]]:
     for index, panel in enumerate(figure.panels):
         words = re.search(r'aria-label="([^"]*)"', panel.svg)
         name = f"{start}-{index}.svg"
-        (folder / name).write_text(document(str(panel.svg)), encoding="utf-8")
+        drawing = svg_file(panel.svg).replace("<svg", '<svg style="background: #ffffff"', 1)
+        (folder / name).write_text(drawing, encoding="utf-8")
         saved.append((name, words[1] if words else figure.title))
     return saved
 

@@ -42,9 +42,9 @@ def dots(
     line, places, names = 0, [], []
     for title, arms in shown.groupby("comparison", sort=False):
         if title:
-            axes.annotate(str(title), (0, line), (4, 0), xycoords=("axes fraction", "data"),
+            axes.annotate(str(title), (0, line), (2, 0), xycoords=("figure fraction", "data"),
                           textcoords="offset points", va="center", fontsize=9.5, color=MUTED,
-                          in_layout=False)  # fmt: skip
+                          annotation_clip=False, in_layout=False)  # fmt: skip
             line += 1
         for arm, runs in arms.groupby("arm", sort=False):
             _dot(runs, axes, line, looks[str(title)][str(arm)])

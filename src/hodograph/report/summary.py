@@ -64,7 +64,9 @@ def _accuracies(one: Compared) -> str:
     if not ends:
         return ""
     start = f", from {_percent(starts)} at the start" if len(starts) else ""
-    return f"accuracy {', '.join(ends)}{start} ({_seeds(table['seed'].nunique())})."
+    seeds = _seeds(table.groupby("arm")["seed"].nunique().tolist())
+    between = ", range in brackets" if table["seed"].nunique() > 1 else ""
+    return f"accuracy {', '.join(ends)}{start} ({seeds}{between})."
 
 
 def _percent(values: pd.Series) -> str:
@@ -80,8 +82,8 @@ def _locks(one: Compared) -> str:
         words = [lock.verdict for run in runs
                  if (lock := run.summary.lock.get(stored(run.table))) is not None]  # fmt: skip
         verdicts[arm] = _counts(words) if len(set(words)) > 1 else next(iter(words), "")
-    seeds = max((len(runs) for runs in one.measured.values()), default=0)
     said = [f"{arm} {words}" for arm, words in verdicts.items() if words]
+    seeds = [len(runs) for runs in one.measured.values()]
     return f"lock: {'; '.join(said)} ({_seeds(seeds)})." if said else ""
 
 
@@ -89,5 +91,9 @@ def _counts(words: Sequence[str]) -> str:
     return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
 
 
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"{count} seeds, range in brackets"
+def _seeds(counts: Sequence[int]) -> str:
+    """How many seeds each arm has."""
+    low, high = min(counts), max(counts)
+    if low < high:
+        return f"{low} to {high} seeds an arm"
+    return "one seed" if high == 1 else f"{high} seeds"

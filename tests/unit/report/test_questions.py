@@ -16,7 +16,7 @@ from hodograph.report import render
 from hodograph.report.ledger import claims, claims_of, counted, verdict
 from hodograph.report.overlaps import landing
 from hodograph.report.profiles import profile_of
-from hodograph.report.questions import asked, not_run
+from hodograph.report.questions import Asked, Compared, asked, not_run
 from hodograph.report.read import read_measurement, read_study
 from hodograph.report.study import _arms
 from hodograph.report.style import looks
@@ -129,6 +129,17 @@ def test_an_accuracy_stands_beside_its_start_and_one_not_evaluated_is_left_out(t
     (only,) = asked(study, _arms(tmp_path, study))
     table = last_values(only.comparisons, ACCURACY)
     assert table[["arm", "value", "null"]].to_numpy().tolist() == [["opd", 0.742, 0.551]]
+
+
+def test_a_sentence_says_that_arms_have_unequal_numbers_of_seeds(tmp_path):
+    write_study(tmp_path, (0, 1), arms=("opd", "sft"))
+    content = json.loads((tmp_path / "study.json").read_text())
+    content["runs"] = content["runs"][:-1]
+    (tmp_path / "study.json").write_text(json.dumps(content))
+    study = read_study(tmp_path)
+    ((said,),) = sentences(Asked("i", "?", (), ("accuracy",), (Compared(
+        "i-c", "All", tuple(_arms(tmp_path, study)), ()),)), {})  # fmt: skip
+    assert said.endswith("from 55.1 % at the start (1 to 2 seeds an arm, range in brackets).")
 
 
 def drawn(axes):
@@ -247,7 +258,7 @@ def test_sentences_state_accuracies_and_locks(questions):
         "Of two: accuracy opd 74.2 %, sft 74.2 %, from 55.1 % at the start"
         " (3 seeds, range in brackets)."
     ]
-    assert again[-1] == "Of again: lock: opd locked (3 seeds, range in brackets)."
+    assert again[-1] == "Of again: lock: opd locked (3 seeds)."
 
 
 def test_the_page_follows_the_questions_and_links_claims(page):

@@ -30,5 +30,5 @@ def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkey
     for name in drawings:
         assert f"](figures/{name})" in page
         drawing = (stale.parent / name).read_text()
-        assert drawing.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        assert drawing.startswith('<svg style="background: #ffffff" xmlns=')
         assert "var(" not in drawing
