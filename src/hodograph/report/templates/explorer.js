@@ -183,7 +183,7 @@ function scaleOf(rows, wanted) {
 async function draw() {
   const block = blocks[metric().name] ??= JSON.parse(await inflated(`metric-${metric().name}`));
   const points = pointRows(block), lines = lineRows(points);
-  const wanted = Number(control.step.value), step = nearest(wanted, stepsHeld());
+  const wanted = Number(control.step.value), step = nearest(wanted, lines.map(line => line.step)) ?? wanted;
   const kept = cellStep(block, wanted), cells = cellRows(block, kept);
   const at = new Map(arms().map(arm => [arm, nearest(wanted, stepsOf(arm, lines))]));
   const now = one => one.step === at.get(one.arm), scale = scaleOf(points, control.log.checked);
