@@ -180,6 +180,10 @@ def test_the_explorer_answers_its_boxes_with_planted_numbers(pages, tab):
     _, value, null = told(tab)
     assert null - value == pytest.approx(0.2, abs=0.11)
     assert tab.evaluate("document.getElementById('storage').disabled")
+    choose(tab, "metric", "relative_norm")
+    tab.evaluate("document.getElementById('log').click()")
+    drawn(tab)
+    assert complaints(tab) == []  # on a logarithmic scale
 
 
 def test_a_click_on_a_cell_links_the_charts_and_a_second_leaves(pages, tab):

@@ -101,6 +101,12 @@ def test_large_studies_lose_seeds_then_steps_of_single_cells_only():
     assert len(axes.kept_steps) * 36 * 7 * 12 <= MOST_CELLS
 
 
+def test_the_last_step_of_every_run_is_kept():
+    short = run("short", 0, 36, range(10, 100, 10))
+    long = [run(f"arm {arm}", 0, 36, range(7, 700, 7)) for arm in range(3)]
+    assert {90, 693, 7} <= set(axes_of([short, *long]).kept_steps)
+
+
 def test_thinned_steps_keep_both_ends():
     assert thinned([1, 2, 3], 5) == [1, 2, 3]
     assert thinned(list(range(1, 101)), 2) == [1, 100]

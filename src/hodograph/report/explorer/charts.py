@@ -29,7 +29,9 @@ def charts() -> dict[str, dict[str, Any]]:
 
 
 def _value(scale: Scale) -> alt.Scale:
-    return alt.Scale(type=scale, zero=False, nice=True)
+    if scale == "log":
+        return alt.Scale(type=scale, nice=False, padding=8)
+    return alt.Scale(type=scale, zero=False)
 
 
 def _hover() -> alt.Parameter:

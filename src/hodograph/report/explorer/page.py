@@ -126,7 +126,7 @@ def _notes(axes: Axes, held: dict[str, str], left_out: list[str]) -> list[str]:
     ]
     if len({run.origin for run in axes.runs}) > 1:
         notes.append(
-            "Arms start from different W0: compare them within a group. The first is shown."
+            "Arms start from different W0: compare them within a group. The largest is shown first."
         )
     if not axes.whole:
         averaged = ", averaged over seeds" if several and not axes.seeds_kept else ""

@@ -53,7 +53,10 @@ class Axes:
 
 
 def axes_of(runs: Sequence[ExploredRun]) -> Axes:
-    """Return the axes of these runs; single cells lose seeds first, then steps, to stay small."""
+    """Return the axes of these runs; single cells lose seeds first, then steps, to stay small.
+
+    The last step of every run stays.
+    """
     tables = [run.measurement for run in runs]
     arms = list(dict.fromkeys(run.arm for run in runs))
     storages = list(dict.fromkeys(storage for one in tables for storage in one.storages))
@@ -63,7 +66,9 @@ def axes_of(runs: Sequence[ExploredRun]) -> Axes:
     seeds_kept = single * len(runs) * len(steps) <= MOST_CELLS
     lines = len(runs) if seeds_kept else len(arms)
     most = max(2, MOST_CELLS // (single * lines))
-    return Axes(runs, arms, storages, steps, cells, thinned(steps, most), seeds_kept)
+    ends = {one.steps[-1] for one in tables}
+    kept = sorted({*thinned(steps, most), *ends})
+    return Axes(runs, arms, storages, steps, cells, kept, seeds_kept)
 
 
 def thinned(steps: list[int], most: int) -> list[int]:

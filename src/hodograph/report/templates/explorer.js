@@ -44,9 +44,12 @@ function chosenCells() {
 const isWhole = () => control.layer.value === "" && control.module.value === "";
 const stepsHeld = () => isWhole() ? page.steps : page.kept_steps;
 
+/** The step closest to the one wanted; arms need not have been saved at the same steps. */
 function nearest(step, steps) {
-  return steps.reduce((best, one) => Math.abs(one - step) < Math.abs(best - step) ? one : best);
+  return [...steps].sort((one, other) => Math.abs(one - step) - Math.abs(other - step))[0];
 }
+
+const stepsOf = (arm, lines) => lines.filter(line => line.arm === arm).map(line => line.step);
 
 /** A value, or what stands beside it; cells hold the difference from the null in place of the null. */
 function valueAt(block, part, kind, place) {
@@ -104,6 +107,12 @@ function cellRows(block, step) {
       chosen: !isWhole() && chosenCells().includes(cell)};
   });
   return labelled(rows.filter(one => one.known && !isMissing(one.value)));
+}
+
+/** The kept step closest to the one wanted at which the arm chosen has values. */
+function cellStep(block, wanted) {
+  const known = page.kept_steps.filter(step => cellRows(block, step).length);
+  return nearest(wanted, known.length ? known : page.kept_steps);
 }
 
 function labelled(rows) {
@@ -174,11 +183,12 @@ function scaleOf(rows, wanted) {
 async function draw() {
   const block = blocks[metric().name] ??= JSON.parse(await inflated(`metric-${metric().name}`));
   const points = pointRows(block), lines = lineRows(points);
-  const wanted = Number(control.step.value), step = nearest(wanted, stepsHeld());
-  const kept = nearest(wanted, page.kept_steps), cells = cellRows(block, kept);
-  const now = one => one.step === step, scale = scaleOf(points, control.log.checked);
+  const wanted = Number(control.step.value), step = nearest(wanted, lines.map(line => line.step)) ?? wanted;
+  const kept = cellStep(block, wanted), cells = cellRows(block, kept);
+  const at = new Map(arms().map(arm => [arm, nearest(wanted, stepsOf(arm, lines))]));
+  const now = one => one.step === at.get(one.arm), scale = scaleOf(points, control.log.checked);
   control.log.disabled = scaleOf(points, true) === "linear";
-  say(lines.filter(now), step, kept);
+  say(lines.filter(now), wanted, kept);
   await show("trajectory", scale, 300, {points, lines, now: [{step}]});
   await show("arms", scale, 26 * Math.max(arms().length, 1),
     {points: points.filter(now), lines: lines.filter(now)});
@@ -215,9 +225,10 @@ function say(lines, step, kept) {
   by("definition").textContent = `${one.name}: ${one.formula}${one.unit ? ` [${one.unit}]` : ""}. Source: ${one.source}.`
     + (one.null ? ` Null, ${one.null}: ${one.null_formula}.` : " No null is defined for this quantity.");
   by("trajectory-title").textContent = `${one.title} over training, ${where()}`;
-  by("arms-title").textContent = `At step ${step}, ${where()}`;
+  by("arms-title").textContent = lines.every(row => row.step === step) ? `At step ${step}, ${where()}`
+    : `At the step of each arm nearest to ${step}, ${where()}`;
   by("layers-title").textContent = `By layer and module: ${shown}${control.arm.value}, step ${kept}`;
-  by("status").textContent = `${control.arm.value}, step ${step}, ${where()}: `
+  by("status").textContent = `${control.arm.value}, step ${line?.step ?? step}, ${where()}: `
     + `${written(line?.value)}${unit() ? ` ${unit()}` : ""}, null ${written(line?.null_value)}.`;
   control.storage.disabled = one.storage_free;
 }
@@ -261,6 +272,8 @@ const CLICKED = {
     redraw();
   },
 };
+
+const CHANGED = {metric: () => changeMetric().catch(failed), arm: showArm};
 
 function chooseScale() {
   const values = (blocks[metric().name]?.means ?? []).filter(value => value > 0);
@@ -313,7 +326,10 @@ function key(arm, place) {
 
 function fillKeys() {
   const origins = [...new Set(page.origins)];
-  hidden = new Set(page.arms.filter((_, place) => page.origins[place] !== origins[0]));
+  const size = origin => page.origins.filter(one => one === origin).length;
+  const largest = origins.reduce((best, one) => size(one) > size(best) ? one : best);
+  hidden = new Set(page.arms.filter((_, place) => page.origins[place] !== largest));
+  control.arm.value = page.arms[page.origins.indexOf(largest)];
   for (const origin of origins) {
     const group = document.createElement("fieldset"), legend = document.createElement("legend");
     legend.textContent = origin;
@@ -322,11 +338,17 @@ function fillKeys() {
   }
 }
 
+function showArm() {
+  hidden.delete(control.arm.value);
+  for (const box of by("keys").querySelectorAll("input")) box.checked = !hidden.has(box.value);
+  return redraw();
+}
+
 async function start() {
   fill();
   fillKeys();
   for (const [name, one] of Object.entries(control)) {
-    one.addEventListener("change", name === "metric" ? () => changeMetric().catch(failed) : redraw);
+    one.addEventListener("change", CHANGED[name] ?? redraw);
   }
   dark.addEventListener("change", redraw);
   const library = document.createElement("script");
