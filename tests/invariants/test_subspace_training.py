@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate import DistributedType
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import TrainerCallback
 
+from accelerate import DistributedType
 from hodograph.errors import SettingsError
 from hodograph.recipes import RandomBasis
 from hodograph.training import TrainedRun, train
@@ -120,8 +120,9 @@ def test_the_gradient_is_the_plain_one_projected(tmp_path, objective) -> None:
 def bases_of(folder: Path, model: torch.nn.Module) -> dict[str, Tensor]:
     """The random bases, drawn again."""
     assert (folder / "subspace.json").exists()
-    source = open_source(RandomBasis(type="random", rank=RANK), confinable(model, "linear"))
-    return {name: v_NK.float() for name, v_NK in source().items()}
+    weights = confinable(model, "linear")
+    source = open_source(RandomBasis(type="random", rank=RANK), weights)
+    return {name: v_NK.float() for name, v_NK in source(weights).items()}
 
 
 def test_parameters_without_a_basis_are_frozen_when_asked_and_matrices_with_none(tmp_path) -> None:

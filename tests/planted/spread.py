@@ -55,7 +55,7 @@ def trained(
     source, constraint = open_source(OwnBasis(type="own", rank=RANK), weights), None
     for step in range(STEPS):
         if step == SWITCH:
-            constraint = MODES[mode](optimizer, confined(weights, agreed(source())))
+            constraint = MODES[mode](optimizer, confined(weights, agreed(source(weights))))
         generator = torch.Generator().manual_seed(step)
         for _ in range(PARTS):
             batch = torch.randn(BATCH, 6, generator=generator)[share]

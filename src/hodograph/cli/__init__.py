@@ -6,6 +6,7 @@ import cyclopts
 
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import HodographError
+from hodograph.world import speaks
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -31,7 +32,8 @@ def main() -> None:
     except cyclopts.CycloptsError:
         sys.exit(BAD_INPUT)  # cyclopts has printed what and where
     except HodographError as error:
-        console.print(f"error: {error}", highlight=False)
+        if speaks():
+            console.print(f"error: {error}", highlight=False)
         sys.exit(BAD_INPUT)
     except BrokenPipeError:
         sys.stdout = None  # whoever read the output has gone; there is nothing to say and nobody

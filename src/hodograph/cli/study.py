@@ -25,6 +25,7 @@ from hodograph.studies.plan import plan as planned
 from hodograph.studies.record import measured_arms, write_study
 from hodograph.studies.runner import Event, Task, run_tasks, tasks_of
 from hodograph.studies.study import Study, load_study
+from hodograph.world import require_alone
 
 
 def study(
@@ -52,6 +53,7 @@ def study(
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers {workers}: at least one worker is needed.")
+    require_alone("hodograph study")
     loaded = load_study(study_file)
     runs = planned(loaded, study_file, out)
     if plan:

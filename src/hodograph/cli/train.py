@@ -1,7 +1,7 @@
 """`hodograph train`: one recipe into one run folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.progress import Progress
@@ -10,8 +10,11 @@ from hodograph.cli.terminal import Terminal
 from hodograph.cli.training_plan import print_training_plan
 from hodograph.cli.watched import estimates
 from hodograph.errors import SettingsError
-from hodograph.recipes import load_recipe
+from hodograph.recipes import Recipe, load_recipe
+from hodograph.world import join, leave
 
+GB = 10**9
+Parallel = Literal["ddp", "fsdp2"]
 Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
@@ -21,8 +24,14 @@ def train(
     *overrides: Overrides,
     out: Path | None = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
+    processes: int | None = None,
+    parallel: Parallel | None = None,
+    gpu_memory: float | None = None,
 ) -> None:
     """Train a recipe; the same command resumes a run that was killed.
+
+    Started by accelerate or torchrun, it trains one run on all their processes
+    (docs/guides/distributed.md).
 
     Any key of the recipe can be set: --optimizer.lr 2e-5, --save.steps "[10, 20]",
     --student.path runs/base (relative to the working directory).
@@ -37,17 +46,25 @@ def train(
         Run folder; runs/NAME when left out, with the recipe's name.
     plan
         Print parameters, memory and the least time, from configurations alone, and train nothing.
+    processes, parallel
+        With --plan: how many devices, and how a recipe is spread over them.
+    gpu_memory
+        With --plan: plan for GPUs of so many GB, which need not be here.
     """
-    settings = load_recipe(recipe, parse_overrides(overrides))
+    world = join()
+    settings = world.together(lambda: load_recipe(recipe, parse_overrides(overrides)))
     if plan:
-        from hodograph.training.plan import plan_training
-
-        print_training_plan(Terminal(), plan_training(settings))
+        _plan(settings, processes, parallel, gpu_memory, Terminal(quiet=not world.first))
         return
+    if (processes, parallel, gpu_memory) != (None, None, None):
+        raise SettingsError(
+            "--processes, --parallel and --gpu-memory belong to --plan: accelerate says what a run"
+            " is started on (docs/guides/distributed.md)."
+        )
     folder = out or Path("runs") / settings.name
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
 
-    console = Terminal(stderr=True)
+    console = Terminal(stderr=True, quiet=not world.first)
     if notice := getattr(settings.objective, "notice", None):
         console.print(notice, soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
@@ -58,6 +75,24 @@ def train(
     console.print(f"{run.steps} steps; weights in {run.final_checkpoint}", soft_wrap=True)
     for result in run.evaluations:
         console.print(_sentence(result), soft_wrap=True)
+    leave()
+
+
+def _plan(
+    recipe: Recipe,
+    processes: int | None,
+    parallel: Parallel | None,
+    gpu_memory: float | None,
+    console: Terminal,
+) -> None:
+    from hodograph.training.plan import plan_training  # imports torch: seconds
+    from hodograph.training.plan_memory import Layout
+
+    if (processes is not None and processes < 1) or (gpu_memory is not None and gpu_memory <= 0):
+        raise SettingsError("--processes and --gpu-memory must be above 0.")
+    size = None if gpu_memory is None else round(gpu_memory * GB)
+    layout = Layout(processes or 1, parallel or "ddp", size)
+    print_training_plan(console, plan_training(recipe, layout))
 
 
 def parse_overrides(tokens: tuple[str, ...]) -> dict[str, str]:

@@ -34,13 +34,38 @@ def _lines(plan: TrainingPlan) -> list[tuple[str, str]]:
     return [
         ("student, parameters", f"{plan.student:,}"),
         *([("teacher, parameters", f"{plan.teacher:,}")] if plan.teacher else []),
+        *_devices(plan),
         ("longest prompt and completion, tokens", f"{plan.prompt} + {plan.completion}"),
         *((f"memory: {name}", decimal(size)) for name, size in plan.memory.items()),
         ("memory at its peak, estimated", decimal(plan.peak)),
+        *_verdict(plan),
         *((f"operations a step: {name}", f"{flops:.2e}") for name, flops in plan.flops.items()),
+        *_times(plan),
+    ]
+
+
+def _devices(plan: TrainingPlan) -> list[tuple[str, str]]:
+    layout = plan.layout
+    if layout.processes == 1:
+        return []
+    return [("devices", f"{layout.processes} ({layout.parallel}); memory is that of each")]
+
+
+def _times(plan: TrainingPlan) -> list[tuple[str, str]]:
+    if plan.seconds is None:
+        return [("time", "not known: no such GPU is here to measure")]
+    return [
         ("time a step, at least", f"{plan.seconds:.2g} s"),
         (f"time of {plan.steps} steps, at least", duration(plan.seconds * plan.steps)),
     ]
+
+
+def _verdict(plan: TrainingPlan) -> list[tuple[str, str]]:
+    total = plan.layout.total_bytes
+    if total is None:
+        return []
+    fits = "yes" if plan.peak <= total else "no"
+    return [(f"fits a GPU of {decimal(total)}", f"{fits}, {plan.peak / total:.0%} of it")]
 
 
 def duration(seconds: float) -> str:

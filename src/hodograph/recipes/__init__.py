@@ -1,6 +1,12 @@
 """How a run is described: settings that are validated before anything heavy is imported."""
 
 from hodograph.recipes.adapter import Adapter, FrozenAAdapter, LoraAdapter
+from hodograph.recipes.generation import (
+    Generation,
+    TransformersGeneration,
+    VllmColocateGeneration,
+    VllmServerGeneration,
+)
 from hodograph.recipes.load import (
     WITH_A_PATH,
     first_difference,
@@ -67,6 +73,7 @@ __all__ = [
     "Evaluation",
     "FileRollout",
     "FrozenAAdapter",
+    "Generation",
     "HubModel",
     "InputsBasis",
     "LoraAdapter",
@@ -102,6 +109,9 @@ __all__ = [
     "StudentRollout",
     "Subspace",
     "Task",
+    "TransformersGeneration",
+    "VllmColocateGeneration",
+    "VllmServerGeneration",
     "first_difference",
     "load_recipe",
     "merged",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hodograph.recipes.adapter import Adapter, FrozenAAdapter
+from hodograph.recipes.generation import Generation, TransformersGeneration
 from hodograph.recipes.models import Model, PathModel, RandomModel, StoredModel
 from hodograph.recipes.monitoring import Monitoring
 from hodograph.recipes.objectives import MixObjective, Objective, OpdObjective, SftObjective
@@ -87,13 +88,15 @@ class Recipe(Section):
     selection: Selection | None = None
     """Tokens that carry the signal; all of them when left out."""
     rollout: Rollout = StudentRollout()
+    generation: Generation = TransformersGeneration()
+    """The engine that samples completions."""
     monitor: Monitoring | None = None
     subspace: Subspace | None = None
     adapter: Adapter | None = None
 
     @model_validator(mode="after")
     def _interventions_are_on_policy(self) -> "Recipe":
-        given = [name for name in ("selection", "rollout") if self._sets(name)]
+        given = [name for name in ("selection", "rollout", "generation") if self._sets(name)]
         if given and not self.on_policy:
             raise ValueError(f"a [{given[0]}] section needs an on-policy objective, not 'sft'")
         return self
@@ -124,6 +127,16 @@ class Recipe(Section):
             raise ValueError(
                 "objective.zero_variance 'resample' draws new prompts, which a file of"
                 " completions does not answer: use 'mask' or 'keep'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _generation_is_the_students(self) -> "Recipe":
+        if self._sets("generation") and self._sets("rollout"):
+            raise ValueError(
+                f"generation.type {self.generation.type!r} samples from the student alone: a"
+                " teacher's answers come from a file that any engine wrote (rollout.type 'file'),"
+                " without [generation]"
             )
         return self
 

@@ -21,6 +21,8 @@ class Batch(Section):
     group_size: PositiveInt = 1
     accumulation: PositiveInt = 1
     """Number of micro-batches a step is split into, to save memory."""
+    gradient_checkpointing: bool = False
+    """Keep one activation a layer and compute the others again backward, to save memory."""
 
     @property
     def sequences(self) -> int:

@@ -45,6 +45,7 @@ def _on_policy(recipe: Recipe, objective: OnPolicyObjective) -> dict[str, Any]:
         "ratio_clip": [1 - objective.eps_clip, 1 + objective.eps_clip_high],
         "behaviour_logps": recipe.rollout.behaviour,
         "rollout": recipe.rollout.type,
+        "generation": recipe.generation.model_dump(mode="json"),
         "zero_variance": getattr(objective, "zero_variance", None),
         "scale_rewards": getattr(objective, "scale_rewards", None),
         "selection": None if recipe.selection is None else recipe.selection.model_dump(mode="json"),

@@ -14,13 +14,16 @@ from hodograph.training.composition import composition, open_rollout
 from hodograph.training.data import demonstration_dataset, prompt_dataset, reward_functions
 from hodograph.training.evaluation import Examiner, eos_ids
 from hodograph.training.folder import RunFolder
+from hodograph.training.generation import require_generation
 from hodograph.training.interventions.rollout import RolloutSource
 from hodograph.training.interventions.subspace.callback import SubspaceCallback, confine
 from hodograph.training.interventions.subspace.opening import Confinement, open_subspace
 from hodograph.training.models import open_model, open_tokenizer, require_shared_vocabulary
 from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
+from hodograph.training.sharded import keep_float32
 from hodograph.training.trainer import OnPolicyTrainer
+from hodograph.world import ALONE, World
 
 FIRST_EXAMPLES = 64  # read before a folder is made; all of them before the first step
 STOP_SEED = 11  # other prompts than the evaluation's, which shall not be selected on
@@ -36,17 +39,19 @@ class Parts:
     teacher: PreTrainedModel | None
     rollout: RolloutSource | None
     subspace: Confinement | None = None
+    world: World = ALONE
 
 
-def open_parts(recipe: Recipe) -> Parts:
+def open_parts(recipe: Recipe, world: World = ALONE) -> Parts:
     """Open the task and the models of a recipe; nothing is written.
 
     Raises:
-        SettingsError: no such task, the teacher's vocabulary differs from the student's, an adapter
-            or a subspace does not fit the student, or a file of completions cannot be read or does
-            not fit the prompts.
+        SettingsError: vLLM is asked for and missing, there is no such task, the teacher's
+            vocabulary differs from the student's, an adapter or a subspace does not fit the
+            student, or a file of completions cannot be read or does not fit the prompts.
         CheckpointError: a model, an adapter or another run cannot be read.
     """
+    require_generation(recipe.generation)
     task = open_task(recipe.task)
     tokenizer = open_tokenizer(recipe.student)
     _require_examples(recipe, task, tokenizer)
@@ -61,8 +66,8 @@ def open_parts(recipe: Recipe) -> Parts:
     subspace = None
     if recipe.subspace is not None:
         subspace = open_subspace(recipe, recipe.subspace, model, tokenizer, task)
-    rollout = open_rollout(recipe, task, tokenizer)
-    return Parts(task, tokenizer, model, teacher, rollout, subspace)
+    rollout = open_rollout(recipe, task, tokenizer, world)
+    return Parts(task, tokenizer, model, teacher, rollout, subspace, world)
 
 
 def _require_examples(recipe: Recipe, task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -80,7 +85,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     trainer = build(recipe, folder, parts)
     trainer.remove_callback(PrinterCallback)
     if parts.subspace is not None:
-        confine(trainer, SubspaceCallback(parts.subspace, folder, parts.model))
+        confine(trainer, SubspaceCallback(parts.subspace, folder, parts.model, parts.world))
     return trainer
 
 
@@ -96,6 +101,7 @@ def build_recorder(recipe: Recipe, folder: RunFolder, parts: Parts, on_step: OnS
         examiner=_examiner(recipe, parts, evaluation) if evaluation else None,
         guard=Guard(_examiner(recipe, parts, watch), stop) if stop and watch else None,
         report=on_step,
+        world=parts.world,
     )
 
 
@@ -112,12 +118,14 @@ def build_monitor(recipe: Recipe, folder: RunFolder) -> Monitor | None:
 def _sft_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
     examples = parts.task.training(recipe.seed, recipe.steps * recipe.batch.sequences)
     require_writable(parts.tokenizer, examples)
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=parts.model,
-        args=sft_config(recipe, folder.state),
+        args=sft_config(recipe, folder.state, parts.world.size),
         train_dataset=demonstration_dataset(examples, parts.tokenizer),
         processing_class=parts.tokenizer,
     )
+    keep_float32(trainer.accelerator)
+    return trainer
 
 
 def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Trainer:
@@ -126,13 +134,14 @@ def _on_policy_trainer(recipe: Recipe, folder: RunFolder, parts: Parts) -> Train
     ends = eos_ids(parts.model, parts.tokenizer)
     return OnPolicyTrainer(
         model=parts.model,
-        args=grpo_config(recipe, folder.state),
+        args=grpo_config(recipe, folder.state, parts.world.size),
         train_dataset=prompt_dataset(examples),
-        reward_funcs=reward_functions(recipe, parts.task, examples, ends),
+        reward_funcs=reward_functions(recipe, parts.task, examples, ends, parts.world),
         processing_class=parts.tokenizer,
         teacher=parts.teacher,
         rollout=parts.rollout,
-        **composition(recipe, parts.task, examples),
+        world=parts.world,
+        **composition(recipe, parts.task, examples, parts.world),
     )
 
 

@@ -21,9 +21,12 @@ from hodograph.training.interventions.divergence import FullKl
 from hodograph.training.interventions.resampling import Resampling
 from hodograph.training.interventions.rollout import RolloutSource, SampledRollout, read_rollout
 from hodograph.training.interventions.selection import TokenSelection
+from hodograph.world import ALONE, World
 
 
-def composition(recipe: Recipe, task: Task, examples: list[Example]) -> dict[str, Any]:
+def composition(
+    recipe: Recipe, task: Task, examples: list[Example], world: World = ALONE
+) -> dict[str, Any]:
     """Return what an on-policy recipe sets of the trainer; what it leaves out stays off."""
     objective = recipe.objective
     assert not isinstance(objective, SftObjective)
@@ -31,15 +34,16 @@ def composition(recipe: Recipe, task: Task, examples: list[Example]) -> dict[str
     if isinstance(objective, OpdObjective):
         options |= _kl(recipe, objective)
     else:
-        options |= _rewarded(recipe, objective, task, examples)
+        options |= _rewarded(recipe, objective, task, examples, world)
     if recipe.selection is not None:
         options["selection"] = TokenSelection(recipe.selection, recipe.seed)
+    options["corrected"] = getattr(recipe.generation, "correction", None) != "none"
     options["true_ratio"] = recipe.rollout.behaviour == "teacher"
     return options
 
 
 def open_rollout(
-    recipe: Recipe, task: Task, tokenizer: PreTrainedTokenizerBase
+    recipe: Recipe, task: Task, tokenizer: PreTrainedTokenizerBase, world: World = ALONE
 ) -> RolloutSource | None:
     """Return who answers the prompts, or None for the student.
 
@@ -54,7 +58,7 @@ def open_rollout(
         longest = recipe.sampling.max_completion_length
         return read_rollout(Path(source.path), examples, tokenizer, group_size, longest)
     share = source.teacher_share if isinstance(source, MixtureRollout) else 1.0
-    return SampledRollout(share, group_size, recipe.seed)
+    return SampledRollout(share, group_size, recipe.seed, world)
 
 
 def _kl(recipe: Recipe, objective: OpdObjective) -> dict[str, Any]:
@@ -65,14 +69,19 @@ def _kl(recipe: Recipe, objective: OpdObjective) -> dict[str, Any]:
 
 
 def _rewarded(
-    recipe: Recipe, objective: RlvrObjective | MixObjective, task: Task, examples: list[Example]
+    recipe: Recipe,
+    objective: RlvrObjective | MixObjective,
+    task: Task,
+    examples: list[Example],
+    world: World,
 ) -> dict[str, Any]:
     options: dict[str, Any] = {
         "zero_variance": "keep" if objective.zero_variance == "keep" else "mask"
     }
     if objective.zero_variance == "resample":
         spare = spare_prompts(task, recipe.seed, examples)
-        options["resampling"] = Resampling(spare, objective.max_tries, recipe.batch.group_size)
+        group_size = recipe.batch.group_size
+        options["resampling"] = Resampling(spare, objective.max_tries, group_size, world)
     if isinstance(objective, MixObjective):
         options["normalise"] = objective.normalise == "batch"
     return options

@@ -12,6 +12,7 @@ from hodograph.recipes import MixObjective, Recipe, RlvrObjective
 from hodograph.tasks import Completion, Example, Task
 from hodograph.tasks.task import stream_seed
 from hodograph.training.interventions.resampling import Spare
+from hodograph.world import ALONE, World
 
 RewardFunction = Callable[..., list[float]]
 IGNORED = -100  # label of a token that does not count in the loss
@@ -64,13 +65,17 @@ def spare_prompts(task: Task, seed: int, examples: list[Example]) -> Spare:
 
 
 def reward_functions(
-    recipe: Recipe, task: Task, examples: list[Example], eos_ids: list[int]
+    recipe: Recipe,
+    task: Task,
+    examples: list[Example],
+    eos_ids: list[int],
+    world: World = ALONE,
 ) -> list[RewardFunction]:
     """Return the verifier and, for the random-reward control, a coin after it."""
     functions = [_verifier(task, examples, eos_ids)]
     objective = recipe.objective
     if isinstance(objective, RlvrObjective | MixObjective) and objective.reward == "random":
-        functions.append(_coin(recipe.seed))
+        functions.append(_coin(recipe.seed, world))
     return functions
 
 
@@ -85,14 +90,15 @@ def _verifier(task: Task, examples: list[Example], eos_ids: list[int]) -> Reward
     return verifier
 
 
-def _coin(seed: int) -> RewardFunction:
+def _coin(seed: int, world: World) -> RewardFunction:
     def random(
         completions: list[Any], trainer_state: Any, attempt: list[int] | None = None, **_: Any
     ) -> list[float]:
-        """A fair coin for each completion, a function of seed and step: resuming repeats it."""
+        """A fair coin for each completion, a function of seed, step and its place in the batch."""
         draw = [] if attempt is None else attempt[:1]  # of a resampled group
         coin = Random(stream_seed("random reward", seed, trainer_state.global_step, *draw))
-        return [float(coin.random() < 0.5) for _ in completions]
+        tosses = [float(coin.random() < 0.5) for _ in range(world.size * len(completions))]
+        return tosses[world.rank * len(completions) :][: len(completions)]
 
     return random
 

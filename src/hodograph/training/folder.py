@@ -21,6 +21,7 @@ from hodograph.atomic import sweep, sync, write_json, write_text
 from hodograph.errors import SettingsError, StorageError
 from hodograph.exclusive import LOCK_FILE
 from hodograph.recipes import Recipe, first_difference, parse_recipe
+from hodograph.world import ALONE, World
 
 COMPLETE = "complete.json"
 PARTIAL = ".partial"
@@ -61,10 +62,23 @@ class RunFolder:
         if not self.recipe.exists():
             write_json(self.recipe, recipe.as_json())
 
-    def resumable(self) -> Path | None:
-        """Return the newest complete trainer state, or None."""
+    def resumable(self, world: World = ALONE) -> Path | None:
+        """Return the newest complete trainer state, or None.
+
+        Raises:
+            SettingsError: it is of other processes than those that would go on with it.
+        """
         complete = [mark.parent for mark in self.state.glob(f"checkpoint-*/{COMPLETE}")]
-        return max(complete, key=_step_of, default=None)
+        newest = max(complete, key=_step_of, default=None)
+        if newest is not None:
+            mark = {"processes": 1, "parallel": "none"} | read_json(newest / COMPLETE)
+            if (mark["processes"], mark["parallel"]) != (world.size, world.engine):
+                raise SettingsError(
+                    f"{self.path} was trained by {mark['processes']} processes"
+                    f" ({mark['parallel']}), not {world.size} ({world.engine}):"
+                    " go on with it as it began, or choose another --out."
+                )
+        return newest
 
     def rewind(self, state: Path | None) -> None:
         """Drop all that a killed process left behind after `state`; it is computed again."""
@@ -75,10 +89,11 @@ class RunFolder:
         sweep(self.path)
         self._rewind_records(step)
 
-    def complete_state(self, step: int) -> None:
+    def complete_state(self, step: int, world: World = ALONE) -> None:
         """Mark the trainer state of `step` as whole, then drop the older ones."""
         current = self.state / f"checkpoint-{step}"
-        write_json(current / COMPLETE, {"step": step})
+        mark = {"step": step, "processes": world.size, "parallel": world.engine}
+        write_json(current / COMPLETE, mark)
         for old in self.state.glob("checkpoint-*"):
             if old != current:
                 _drop(old)

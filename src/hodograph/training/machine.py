@@ -1,4 +1,4 @@
-"""What the machine must offer: one process, and room on the disk."""
+"""What the machine must offer: room on the disk."""
 
 import errno
 import os
@@ -6,26 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 
-from hodograph.errors import SettingsError, StorageError
+from hodograph.errors import StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def one_process() -> None:
-    """Refuse several processes or GPUs, which this release does not train on.
-
-    Raises:
-        SettingsError: launched with more than one process, or several GPUs are visible.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError(
-            "training runs in one process: start it without torchrun or accelerate."
-        )
-    if torch.cuda.device_count() > 1:
-        raise SettingsError("training uses one GPU: choose it with CUDA_VISIBLE_DEVICES=0.")
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hodograph.world import ALONE, World
+
 
 def log_ratio(
     student_logps_BT: Float[Tensor, "B T"],
@@ -38,10 +40,15 @@ def token_advantages(
 
 
 def inverse_rms(
-    values_BT: Float[Tensor, "B T"], mask_BT: Float[Tensor, "B T"]
+    values_BT: Float[Tensor, "B T"], mask_BT: Float[Tensor, "B T"], world: World = ALONE
 ) -> Float[Tensor, ""]:
-    """1 / root mean square of `values_BT` over the tokens of `mask_BT`; 0 when all are 0."""
-    mean_square = (values_BT.square() * mask_BT).sum() / mask_BT.sum()
+    """1 / root mean square of `values_BT` over the tokens of `mask_BT`; 0 when all are 0.
+
+    The tokens are those of all processes of `world`.
+    """
+    squares, tokens = (values_BT.square() * mask_BT).sum(), mask_BT.sum()
+    total, count = world.total(torch.stack([squares, tokens]))
+    mean_square = total / count
     return torch.where(mean_square > 0, mean_square.rsqrt(), 0.0)
 
 
@@ -57,16 +64,18 @@ def masked_outcomes(
     keep_B: Bool[Tensor, " B"],
     mask_BT: Float[Tensor, "B T"],
     aggregation: str,
+    world: World = ALONE,
 ) -> Float[Tensor, " B"]:
     """Zero the outcomes of completions outside `keep_B`, as if they had not been sampled.
 
     The loss divides by all tokens (`token-mean`) or by all completions (`seq-mean-token-mean`),
     so what is kept is scaled by all / kept: the outcome's part of the loss and of its gradient is
-    then that of the kept completions alone. With nothing kept the outcomes are 0.
+    then that of the kept completions alone, over all processes of `world`. With nothing kept the
+    outcomes are 0.
     """
     weight_B = mask_BT.sum(dim=1) if aggregation == "token-mean" else torch.ones_like(mask_BT[:, 0])
-    kept = (weight_B * keep_B).sum()
-    scale = weight_B.sum() / kept if kept > 0 else kept
+    kept, everything = world.total(torch.stack([(weight_B * keep_B).sum(), weight_B.sum()]))
+    scale = everything / kept if kept > 0 else kept
     return outcome_B * keep_B * scale
 
 
@@ -76,13 +85,15 @@ def averaged(
     aggregation: str,
     batch_tokens: Float[Tensor, ""],
     micro_batches: int,
+    processes: int = 1,
 ) -> Float[Tensor, ""]:
     """Share of one micro-batch in the step's mean of `terms_BT`; the shares add up to the mean.
 
     `token-mean` divides by the `batch_tokens` of all micro-batches, `seq-mean-token-mean` by the
-    completions, after each one's mean over its own tokens.
+    completions, after each one's mean over its own tokens. Gradients of several `processes`, each
+    with as many completions, are then averaged, not added.
     """
     if aggregation == "token-mean":
-        return (terms_BT * mask_BT).sum() / batch_tokens
+        return (terms_BT * mask_BT).sum() * processes / batch_tokens
     means_B = (terms_BT * mask_BT).sum(dim=1) / mask_BT.sum(dim=1)
     return means_B.mean() / micro_batches

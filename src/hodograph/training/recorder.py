@@ -20,7 +20,8 @@ from hodograph.monitor.logged import PREFIX
 from hodograph.recipes import Recipe, Stop
 from hodograph.training.evaluation import Examiner
 from hodograph.training.folder import STEP_FILE, RunFolder, appearing_whole, read_json
-from hodograph.training.saving import save_model
+from hodograph.training.saving import Weights, gathered_weights, write_model
+from hodograph.world import World
 
 OnStep = Callable[[int, int], None]  # (step, steps of the recipe)
 
@@ -37,6 +38,11 @@ METRICS = {  # TRL's names, and ours
     "selection/gap": "selection/gap",
     "rollout/teacher": "rollout/teacher",
     "resampled": "resampled",
+    "sampling/sampling_logp_difference/mean": "generation/logp_difference",
+    "sampling/sampling_logp_difference/max": "generation/logp_difference_max",
+    "sampling/importance_sampling_ratio/min": "generation/ratio_min",
+    "sampling/importance_sampling_ratio/mean": "generation/ratio",
+    "sampling/importance_sampling_ratio/max": "generation/ratio_max",
     "rewards/verifier/mean": "reward/mean",
     "rewards/random/mean": "reward/random",
     "frac_reward_zero_std": "reward/zero_variance",
@@ -83,6 +89,7 @@ class Recorder(TrainerCallback):
     examiner: Examiner | None
     guard: Guard | None
     report: OnStep
+    world: World
 
     def __post_init__(self) -> None:
         self._sums = Sums()
@@ -119,7 +126,8 @@ class Recorder(TrainerCallback):
         """Evaluate and save where the recipe says so, and end the run when it is good enough."""
         step = state.global_step
         if self.guard is not None:
-            self._greedy = self.guard.ask(self.model, step)
+            found = self.guard.ask(self.model, step)
+            self._greedy = self.world.decided(lambda: found)  # the last bits may differ elsewhere
             reached = self._greedy is not None and self._greedy >= self.guard.stop.greedy_accuracy
             control.should_training_stop = control.should_training_stop or reached
         last = control.should_training_stop or step == self.recipe.steps
@@ -142,13 +150,16 @@ class Recorder(TrainerCallback):
                 f"{self.folder.path}: the loss is {logs['loss']} at step {state.global_step}.\n"
                 "  Training diverged: lower optimizer.lr or optimizer.max_grad_norm."
             )
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self._line(state.global_step, logs)) + "\n")
-        self.report(state.global_step, self.recipe.steps)
+        line = self._line(state.global_step, logs)
+        if self.world.first:
+            with self.folder.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            self.report(state.global_step, self.recipe.steps)
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Mark the trainer state as whole."""
-        self.folder.complete_state(state.global_step)
+        """Mark the trainer state as whole, once every process has written its part."""
+        self.world.gathered(None)
+        self.world.decided(lambda: self.folder.complete_state(state.global_step, self.world))
 
     def _record(self, step: int, last: bool) -> bool:
         """Evaluate and save if this step calls for it; return whether it was saved."""
@@ -161,13 +172,22 @@ class Recorder(TrainerCallback):
         return saved and step > 0
 
     def _evaluate(self, examiner: Examiner, step: int) -> None:
+        """All processes evaluate: a model that is spread over them answers only together."""
+        accuracy = examiner.examine(self.model, step).as_json()
+        self.world.decided(lambda: self._note(accuracy))
+
+    def _note(self, accuracy: dict[str, float]) -> None:
         path = self.folder.evaluations
         entries = read_json(path) if path.exists() else []
-        write_json(path, [*entries, examiner.examine(self.model, step).as_json()])
+        write_json(path, [*entries, accuracy])
 
     def _save(self, step: int) -> None:
+        weights = gathered_weights(self.model, self.recipe.save.dtype, keep=self.world.first)
+        self.world.decided(lambda: self._write(step, weights))
+
+    def _write(self, step: int, weights: Weights) -> None:
         with appearing_whole(self.folder.checkpoint(step)) as folder:
-            save_model(self.model, self.tokenizer, folder, self.recipe.save.dtype)
+            write_model(self.model, self.tokenizer, folder, weights)
             write_json(
                 folder / STEP_FILE,
                 {

@@ -15,14 +15,15 @@ from hodograph.recipes import (
     Schedule,
     SftObjective,
 )
+from hodograph.training.generation import generation_settings
 
 LOSS_TYPES = {"token-mean": "dapo", "seq-mean-token-mean": "grpo"}  # in TRL's words
 
 
-def sft_config(recipe: Recipe, state: Path) -> SFTConfig:
+def sft_config(recipe: Recipe, state: Path, processes: int = 1) -> SFTConfig:
     """Return the settings of TRL's SFTTrainer; its state goes to `state`."""
     return SFTConfig(
-        **_common(recipe, state),
+        **_common(recipe, state, processes),
         train_sampling_strategy="sequential",
         shuffle_dataset=False,
         max_length=None,  # never cut a demonstration, nor drop one, silently
@@ -30,12 +31,12 @@ def sft_config(recipe: Recipe, state: Path) -> SFTConfig:
     )
 
 
-def grpo_config(recipe: Recipe, state: Path) -> GRPOConfig:
+def grpo_config(recipe: Recipe, state: Path, processes: int = 1) -> GRPOConfig:
     """Return the settings of TRL's GRPOTrainer; its state goes to `state`."""
     objective = recipe.objective
     assert not isinstance(objective, SftObjective)
     return GRPOConfig(
-        **_common(recipe, state),
+        **_common(recipe, state, processes),
         **_rewards(objective),
         num_generations=recipe.batch.group_size,
         generation_batch_size=recipe.batch.sequences,
@@ -51,7 +52,7 @@ def grpo_config(recipe: Recipe, state: Path) -> GRPOConfig:
         shuffle_dataset=False,
         disable_dropout=True,
         mask_truncated_completions=False,
-        use_vllm=False,
+        **generation_settings(recipe.generation),
         use_transformers_continuous_batching=False,
         log_completions=False,
     )
@@ -65,17 +66,19 @@ def _rewards(objective: OnPolicyObjective) -> dict[str, Any]:
     return {"scale_rewards": objective.scale_rewards, "reward_weights": weights}
 
 
-def _common(recipe: Recipe, state: Path) -> dict[str, Any]:
+def _common(recipe: Recipe, state: Path, processes: int) -> dict[str, Any]:
+    batch = recipe.batch
     on_gpu = torch.cuda.is_available()
     return {
         "output_dir": str(state),
         "seed": recipe.seed,
         "max_steps": recipe.steps,
-        "per_device_train_batch_size": recipe.batch.sequences // recipe.batch.accumulation,
-        "gradient_accumulation_steps": recipe.batch.accumulation,
+        "per_device_train_batch_size": batch.sequences // (batch.accumulation * processes),
+        "gradient_accumulation_steps": batch.accumulation,
         "use_cpu": not on_gpu,
+        "ddp_find_unused_parameters": False,  # transformers stacks experts, so all get a gradient
         "bf16": on_gpu,
-        "activation_checkpointing": False,
+        "activation_checkpointing": batch.gradient_checkpointing,
         "dataloader_pin_memory": on_gpu,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,

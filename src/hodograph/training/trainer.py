@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from torch import Tensor, nn
+from torch.distributed.fsdp import register_fsdp_forward_method
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
@@ -25,7 +27,9 @@ from hodograph.training.objectives import (
     masked_outcomes,
     varied_groups,
 )
+from hodograph.training.sharded import keep_float32
 from hodograph.training.signal import Batch, SignalRule, gap
+from hodograph.world import ALONE, World
 
 AGGREGATIONS = {"dapo": "token-mean", "grpo": "seq-mean-token-mean"}  # by TRL's loss_type
 
@@ -48,6 +52,9 @@ class OnPolicyTrainer(GRPOTrainer):
         selection: Tokens that carry the signal; all of them when None.
         rollout: Who answers; the student when None.
         true_ratio: Take the ratio of the loss to the teacher, where the teacher answered.
+        corrected: Let the ratio of the trainer's to vLLM's probabilities multiply the loss, where
+            vLLM samples.
+        world: The processes that train; each holds whole groups, in the order of their ranks.
 
     Raises:
         SettingsError: weights that are not float32, no teacher where one is needed, or continuous
@@ -66,9 +73,12 @@ class OnPolicyTrainer(GRPOTrainer):
         selection: TokenSelection | None = None,
         rollout: RolloutSource | None = None,
         true_ratio: bool = False,
+        corrected: bool = True,
+        world: World = ALONE,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        keep_float32(self.accelerator)
         if self.use_transformers_continuous_batching:
             raise SettingsError(
                 "continuous batching casts the trained weights to bfloat16 in place."
@@ -81,6 +91,8 @@ class OnPolicyTrainer(GRPOTrainer):
         group_size: Any = self.num_generations  # an int by now; declared optional
         self._group_size = int(group_size)
         self._rule = SignalRule(alpha, normalise, full_kl is not None, selection, true_ratio)
+        self._world = world
+        self._corrected = corrected
         self._teacher: Any = None if teacher is None else self._prepared(teacher)
         self._normalise = normalise
         self._full_kl = full_kl
@@ -88,7 +100,7 @@ class OnPolicyTrainer(GRPOTrainer):
         self._resampling = resampling
         self._selection = selection
         self._rollout = rollout
-        self._draw = Draw(0, 0, 0, [])
+        self._draw = Draw(0, 0, [])
         self._drawn: dict[str, Tensor] = {}
         self._scores: Scores | None = None
         self._signal = False
@@ -98,17 +110,17 @@ class OnPolicyTrainer(GRPOTrainer):
     ) -> Tensor:
         """Accumulate the gradient of one micro-batch.
 
-        While every advantage of the step is zero the gradients become None, so that the optimizer
+        Where every advantage of a step is zero its gradients become None, so that the optimizer
         does nothing: on gradients of 0, momentum and weight decay would still move the weights.
         """
         loss = super().training_step(model, inputs, num_items_in_batch)
-        if not self._signal:
+        if self.accelerator.sync_gradients and not any(self._world.gathered(self._signal)):
             model.zero_grad(set_to_none=True)
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means over the step's tokens to TRL's metrics."""
-        for name, mean in self._rule.tally.drain().items():
+        for name, mean in self._rule.tally.drain(self._world).items():
             self._metrics["train"][name].append(mean)
         super().log(logs, start_time)
 
@@ -126,17 +138,18 @@ class OnPolicyTrainer(GRPOTrainer):
         self._signal = self._plain_zeros
         self._settle_outcomes(batch)
         if self._selection is not None:
-            rank, shape = self.accelerator.process_index, batch["completion_mask"].shape
-            lots_BT = self._selection.lots(step, rank, shape)
+            shape = batch["completion_mask"].shape
+            lots_BT = self._selection.lots(step, self._world.rank * shape[0], shape)
             batch["lots"] = lots_BT.to(batch["completion_mask"].device)
         return batch
 
     def _generated(self, rows: list[Batch], attempt: int) -> Batch:
         """Return TRL's batch with each completion's reward and whether it is the teacher's."""
         indices = [row.get("index", -1) for row in rows]
-        rank = self.accelerator.process_index
-        self._draw = Draw(self.state.global_step, rank, attempt, indices)
+        self._draw = Draw(self.state.global_step, attempt, indices)
         batch = super()._generate_and_score_completions(rows)
+        if not self._corrected:
+            batch["importance_sampling_ratio"].fill_(1.0)
         return batch | self._drawn
 
     def _generate_single_turn(self, prompt_ids: list[TokenIds], *rest: Any, **named: Any) -> Any:
@@ -159,7 +172,8 @@ class OnPolicyTrainer(GRPOTrainer):
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
         rewards_BF = super()._calculate_rewards(*args, **kwargs)
         weights_F = self.reward_weights.to(rewards_BF.device)
-        self._drawn["rewards"] = (rewards_BF * weights_F).nansum(dim=1)
+        rewards_B = (rewards_BF * weights_F).nansum(dim=1)  # of all processes
+        self._drawn["rewards"] = rewards_B.chunk(self._world.size)[self._world.rank]
         return rewards_BF
 
     def _settle_outcomes(self, batch: Batch) -> None:
@@ -167,14 +181,16 @@ class OnPolicyTrainer(GRPOTrainer):
         if not self._plain_zeros:
             keep_B = varied_groups(rewards_B, self._group_size)
             batch["advantages"] = masked_outcomes(
-                batch["advantages"], keep_B, mask_BT, AGGREGATIONS[self.loss_type]
+                batch["advantages"], keep_B, mask_BT, AGGREGATIONS[self.loss_type], self._world
             )
         if self._normalise:
             outcome_BT = batch["advantages"][:, None].expand_as(mask_BT)
-            batch["advantages"] = batch["advantages"] * inverse_rms(outcome_BT, mask_BT)
+            batch["advantages"] = batch["advantages"] * inverse_rms(
+                outcome_BT, mask_BT, self._world
+            )
             with torch.no_grad():
                 gap_BT = gap(self._score(self.model, batch), mask_BT)
-            batch["gap_scale"] = inverse_rms(gap_BT, mask_BT)
+            batch["gap_scale"] = inverse_rms(gap_BT, mask_BT, self._world)
 
     # A micro-batch: scored once, its advantages set, TRL's loss.
 
@@ -223,7 +239,9 @@ class OnPolicyTrainer(GRPOTrainer):
         self._rule.tally.add("opd/divergence", divergence_BT.detach(), mask_BT)
         micro_batches: Any = self.current_gradient_accumulation_steps
         aggregation, tokens = AGGREGATIONS[self.loss_type], inputs["num_items_in_batch"]
-        return averaged(divergence_BT, mask_BT, aggregation, tokens, micro_batches)
+        return averaged(
+            divergence_BT, mask_BT, aggregation, tokens, micro_batches, self._world.size
+        )
 
     @contextmanager
     def _acting(self, role: Role) -> Iterator[None]:
@@ -246,4 +264,8 @@ class OnPolicyTrainer(GRPOTrainer):
     def _prepared(self, teacher: PreTrainedModel) -> Any:
         teacher.eval().requires_grad_(False)
         add_fused_lm_head(teacher, temperature=self.temperature)
-        return self.accelerator.prepare_model(teacher, evaluation_mode=True)
+        if not self.is_fsdp_enabled:
+            return self.accelerator.prepare_model(teacher, evaluation_mode=True)
+        sharded = fsdp2_prepare_model(self.accelerator, teacher)
+        register_fsdp_forward_method(sharded, "generate")
+        return sharded

@@ -16,6 +16,7 @@ SECTIONS = {"student", "teacher", "objective", "task", "batch", "optimizer", "sa
     "subspace",
     "subspace.basis",
     "adapter",
+    "generation",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from hodograph.errors import SettingsError, StorageError
 from hodograph.training import train
 from hodograph.training.folder import RunFolder, appearing_whole, read_json, write_json
+from hodograph.world import ALONE, World
 from planted.runs import tiny_recipe
 
 
@@ -120,3 +121,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"file: cannot be written .File exists"):
         train(tiny_recipe({"steps": 1}), occupied)
     assert occupied.read_text() == "mine"
+
+
+def test_a_state_of_other_processes_is_not_gone_on_with(tmp_path: Path) -> None:
+    folder, two = RunFolder(tmp_path), World(rank=0, size=2)
+    (folder.state / "checkpoint-3").mkdir(parents=True)
+    folder.complete_state(3, two)
+    assert folder.resumable(two) == folder.state / "checkpoint-3"
+    for other in (ALONE, World(rank=0, size=4), World(rank=0, size=2, sharded=True)):
+        with pytest.raises(SettingsError, match=r"trained by 2 processes \(ddp\), not"):
+            folder.resumable(other)

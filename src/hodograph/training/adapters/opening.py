@@ -14,7 +14,7 @@ from hodograph.tasks import Example, Task
 from hodograph.training.adapters.early import REPORT
 from hodograph.training.adapters.peft_extra import freeze_a, require_peft
 from hodograph.training.folder import read_json
-from hodograph.training.interventions.subspace.basis import confinable, require_rank
+from hodograph.training.interventions.subspace.basis import agreed, confinable, require_rank
 from hodograph.training.models import weights_of
 from hodograph.training.texts import text_batches, to_device
 
@@ -78,7 +78,11 @@ def add_lora(
         wrapped = get_peft_model(to_device(model), config, low_cpu_mem_usage=eva)
         if eva:
             batches = list(text_batches(examples, tokenizer))
-            initialize_lora_eva_weights(wrapped, batches, show_progress_bar=False)
+            # every process reads the same texts, so nothing is to be gathered
+            initialize_lora_eva_weights(
+                wrapped, batches, show_progress_bar=False, gather_distributed_inputs=False
+            )
+            _agree(wrapped)
     return _plain(wrapped)
 
 
@@ -111,6 +115,14 @@ def add_early(model: PreTrainedModel, student: Path, settings: FrozenAAdapter) -
     wrapped = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     freeze_a(wrapped)
     return _plain(wrapped)
+
+
+@torch.no_grad()
+def _agree(wrapped: Any) -> None:
+    """Take the first process's A everywhere: factorings may differ in their last bits."""
+    starts = {n: p for n, p in wrapped.named_parameters() if ".lora_A." in n}
+    for name, start in agreed({n: p.cpu() for n, p in starts.items()}).items():
+        starts[name].copy_(start)
 
 
 def _plain(wrapped: Any) -> PreTrainedModel:

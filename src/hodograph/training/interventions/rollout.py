@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from hodograph.errors import SettingsError
 from hodograph.tasks import Example
 from hodograph.tasks.task import stream_seed
+from hodograph.world import ALONE, World
 
 TokenIds = list[int]
 Role = Literal["student", "teacher"]
@@ -27,13 +28,12 @@ class Draw:
     """One call for completions.
 
     Attributes:
-        step, rank: of the training.
+        step: of the training.
         attempt: 0 for a step's first batch, then one more for each that replaces groups.
         indices: of the training examples, one a completion.
     """
 
     step: int
-    rank: int
     attempt: int
     indices: list[int]
 
@@ -55,25 +55,34 @@ class SampledRollout:
     teacher_share: float
     group_size: int
     seed: int
+    world: World = ALONE
 
     def completions(
         self, prompts: list[TokenIds], draw: Draw, sample: Sample
     ) -> tuple[list[TokenIds], list[bool]]:
-        """Sample each model's rows at once, the student's first."""
-        by_teacher = self._by_teacher(len(prompts), draw)
+        """Sample each model's rows at once, the student's first.
+
+        Processes sample together, so one without rows for a model that others have rows for
+        answers its first prompt in vain.
+        """
+        everywhere = self._by_teacher(len(prompts), draw)
+        by_teacher = everywhere[self.world.rank * len(prompts) :][: len(prompts)]
         answers: list[TokenIds] = [[] for _ in prompts]
         roles: tuple[Role, Role] = ("student", "teacher")
         for role in roles:
+            if (role == "teacher") not in everywhere:
+                continue
             rows = [i for i, theirs in enumerate(by_teacher) if theirs == (role == "teacher")]
-            drawn = sample(role, [prompts[i] for i in rows]) if rows else []
-            for row, ids in zip(rows, drawn, strict=True):
+            drawn = sample(role, [prompts[i] for i in rows] or prompts[:1])
+            for row, ids in zip(rows, drawn, strict=False):
                 answers[row] = ids
         return answers, by_teacher
 
     def _by_teacher(self, count: int, draw: Draw) -> list[bool]:
-        """Toss for each prompt; a function of seed, step, rank and attempt."""
-        coin = Random(stream_seed("rollout", self.seed, draw.step, draw.rank, draw.attempt))
-        tosses = [coin.random() < self.teacher_share for _ in range(count // self.group_size)]
+        """Toss for each prompt of all processes; a function of seed, step and attempt."""
+        coin = Random(stream_seed("rollout", self.seed, draw.step, draw.attempt))
+        groups = self.world.size * count // self.group_size
+        tosses = [coin.random() < self.teacher_share for _ in range(groups)]
         return [toss for toss in tosses for _ in range(self.group_size)]
 
 

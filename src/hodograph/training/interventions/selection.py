@@ -38,10 +38,21 @@ class TokenSelection:
     settings: Selection
     seed: int
 
-    def lots(self, step: int, rank: int, shape: torch.Size) -> Float[Tensor, "B T"]:
-        """Return random numbers, a function of seed, step and rank: resuming repeats them."""
-        generator = torch.Generator().manual_seed(stream_seed("lots", self.seed, step, rank))
-        return torch.rand(shape, generator=generator)
+    def lots(self, step: int, first: int, shape: torch.Size) -> Float[Tensor, "B T"]:
+        """Return random numbers, a function of seed, step and the completion's place in the batch.
+
+        So they are the same when a run is resumed, and however its batch is spread over processes.
+
+        Args:
+            step: of the training.
+            first: place of the first completion in the batch of all processes.
+            shape: B x T.
+        """
+        lots_BT = torch.empty(shape)
+        for row, lots_T in enumerate(lots_BT):
+            seed = stream_seed("lots", self.seed, step, first + row)
+            lots_T.uniform_(generator=torch.Generator().manual_seed(seed))
+        return lots_BT
 
     def weights(self, scores: TokenScores, mask_BT: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
         """Return what each token's signal is multiplied by; 0 for tokens that are not kept."""

@@ -36,7 +36,7 @@ def answers(rows: list[dict[str, Any]], tmp_path: Path, **options: int) -> Given
 
 
 def text(rollout: GivenRollout, *indices: int) -> list[str]:
-    draw = Draw(step=0, rank=0, attempt=0, indices=list(indices))
+    draw = Draw(step=0, attempt=0, indices=list(indices))
     ids, by_teacher = rollout.completions([[0]] * len(indices), draw, lambda *_: [])
     assert by_teacher == [True] * len(indices)
     return TOKENIZER.batch_decode(ids)
@@ -48,7 +48,7 @@ def test_completions_belong_to_their_prompts_in_the_order_of_the_file(tmp_path: 
 
 def test_tokens_are_taken_as_they_are(tmp_path: Path) -> None:
     exact = [{"prompt": row["prompt"], "completion_ids": [1, 23, i]} for i, row in enumerate(ROWS)]
-    draw = Draw(step=0, rank=0, attempt=0, indices=[0, 1])
+    draw = Draw(step=0, attempt=0, indices=[0, 1])
     ids, _ = answers(exact, tmp_path).completions([[0], [0]], draw, lambda *_: [])
     assert ids == [[1, 23, 1], [1, 23, 0]]
 
@@ -107,7 +107,7 @@ def drawn(share: float, step: int = 0, attempt: int = 0, prompts: int = 6) -> tu
     """Each model answers its prompts with its own name's first letter."""
     asked = [[i] for i in range(prompts) for _ in range(2)]
     source = SampledRollout(teacher_share=share, group_size=2, seed=0)
-    draw = Draw(step, 0, attempt, [])
+    draw = Draw(step, attempt, [])
     return source.completions(asked, draw, lambda role, ps: [[*p, ord(role[0])] for p in ps])
 
 

@@ -62,12 +62,14 @@ def test_compensated_weights_sum_to_the_length_of_each_completion() -> None:
     assert not weights_BT[0, 4]  # padding has the lowest rank, whatever its score
 
 
-def test_lots_are_a_function_of_seed_step_and_rank() -> None:
+def test_lots_are_a_function_of_seed_step_and_place_however_a_batch_is_cut() -> None:
     settings, shape = RankedSelection(type="random", rho=0.5), torch.Size((3, 4))
     lots_BT = TokenSelection(settings, seed=1).lots(2, 0, shape)
     assert torch.equal(lots_BT, TokenSelection(settings, seed=1).lots(2, 0, shape))
-    for seed, step, rank in ((2, 2, 0), (1, 3, 0), (1, 2, 1)):
-        assert not torch.equal(lots_BT, TokenSelection(settings, seed).lots(step, rank, shape))
+    for seed, step, first in ((2, 2, 0), (1, 3, 0), (1, 2, 1)):
+        assert not torch.equal(lots_BT, TokenSelection(settings, seed).lots(step, first, shape))
+    longer = TokenSelection(settings, seed=1).lots(2, 1, torch.Size((2, 70)))
+    assert torch.equal(longer[:, :4], lots_BT[1:])  # of another process, padded to another length
 
 
 def test_random_tokens_are_spread_evenly() -> None:

@@ -60,7 +60,7 @@ def test_linear_weights_are_found_and_conv1d_is_turned():
     direction = torch.randn(32)  # c_proj of the MLP has 32 inputs and is stored inputs x outputs
     with torch.no_grad():
         weights["transformer.h.0.mlp.c_proj.weight"] += torch.outer(direction, torch.randn(8))
-    found = source()
+    found = source(weights)
     basis = found["transformer.h.0.mlp.c_proj.weight"]
     assert overlap(basis, (direction / direction.norm())[:, None]) == pytest.approx(1, abs=1e-6)
     assert found["transformer.h.0.attn.c_attn.weight"].shape == (8, 0)
@@ -69,7 +69,7 @@ def test_linear_weights_are_found_and_conv1d_is_turned():
 def test_random_bases_are_orthonormal_seeded_and_differ():
     weights = confinable(tiny_model(), "linear")
     one, again, other = (
-        open_source(RandomBasis(type="random", rank=RANK, seed=seed), weights)()
+        open_source(RandomBasis(type="random", rank=RANK, seed=seed), weights)(weights)
         for seed in (0, 0, 1)
     )
     for name, basis in one.items():
@@ -83,7 +83,7 @@ def test_random_bases_are_orthonormal_seeded_and_differ():
 
 def test_no_basis_leaves_no_direction():
     weights = confinable(tiny_model(), "linear")
-    found = open_source(NoBasis(type="none"), weights)()
+    found = open_source(NoBasis(type="none"), weights)(weights)
     assert {basis.shape[1] for basis in found.values()} == {0}
 
 
@@ -98,7 +98,7 @@ def test_another_runs_update_between_its_own_checkpoints(tmp_path, write_checkpo
     write_checkpoint(tmp_path / "checkpoints/step_0", first)
     write_checkpoint(tmp_path / "checkpoints/step_7", last)
     settings = RunBasis(type="run", path=str(tmp_path), step=7, rank=1)
-    for name, basis in open_source(settings, weights)().items():
+    for name, basis in open_source(settings, weights)(weights).items():
         unit = direction[name] / direction[name].norm()
         assert overlap(basis, unit[:, None]) == pytest.approx(1, abs=1e-5)
     with pytest.raises(CheckpointError, match="no such file or folder"):

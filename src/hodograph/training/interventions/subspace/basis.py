@@ -12,7 +12,6 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from hodograph.checkpoints import Checkpoint, open_checkpoint
 from hodograph.errors import CheckpointError, SettingsError
@@ -22,13 +21,14 @@ from hodograph.matrices.pairing import Scope, in_scope
 from hodograph.matrices.unfuse import blocks_of
 from hodograph.recipes import NoBasis, OwnBasis, RandomBasis, RunBasis
 from hodograph.tasks.task import stream_seed
-from hodograph.training.interventions.subspace.projection import like, local
+from hodograph.training.sharded import whole
 
 Bases = dict[str, Tensor]  # by parameter name, N x K with orthonormal columns, float64
-Source = Callable[[], Bases]
+Parameters = dict[str, nn.Parameter]  # as `confinable` names them
+Source = Callable[[Parameters], Bases]  # asked with the weights as they are at the switch
 
 
-def confinable(model: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
+def confinable(model: nn.Module, scope: Scope) -> Parameters:
     """The linear weights of a model's layers, by name.
 
     A fused tensor (q, k and v in one) is one weight here: its parts share their inputs.
@@ -65,10 +65,10 @@ def right_subspace(update_MN: Float[Tensor, "M N"], rank: int) -> Float[Tensor, 
     return factors.v_NK[:, : min(rank, factors.numerical_rank)]
 
 
-def open_source(
-    basis: OwnBasis | RunBasis | RandomBasis | NoBasis, weights: dict[str, nn.Parameter]
-) -> Source:
+def open_source(basis: OwnBasis | RunBasis | RandomBasis | NoBasis, weights: Parameters) -> Source:
     """Return what gives the bases of `weights` at the switch.
+
+    A trainer may shard a model after this: the weights asked about are then other tensors.
 
     Args:
         basis: of the recipe; `InputsBasis` needs a model and is opened by `inputs`.
@@ -79,22 +79,22 @@ def open_source(
         CheckpointError: the other run cannot be read, or has other matrices.
     """
     if isinstance(basis, NoBasis):
-        return lambda: {
-            name: torch.zeros(inputs_of(name, weight.shape), 0) for name, weight in weights.items()
+        return lambda now: {
+            name: torch.zeros(inputs_of(name, weight.shape), 0) for name, weight in now.items()
         }
     require_rank(basis.rank, {name: weight.shape for name, weight in weights.items()})
     if isinstance(basis, RandomBasis):
-        return lambda: _random(basis, weights)
+        return lambda now: _random(basis, now)
     if isinstance(basis, OwnBasis):
-        first = {name: local(weight).to("cpu", copy=True) for name, weight in weights.items()}
-        return lambda: _own(basis.rank, weights, first)
+        first = {name: whole(weight).to("cpu", copy=True) for name, weight in weights.items()}
+        return lambda now: _own(basis.rank, now, first)
     run = Path(basis.path) / "checkpoints"
     ends = open_checkpoint(run / "step_0"), open_checkpoint(run / f"step_{basis.step}")
     found = {
         name: right_subspace(stored_update(name, weight.shape, *ends), basis.rank)
         for name, weight in weights.items()
     }
-    return lambda: found
+    return lambda _: found
 
 
 def stored_update(
@@ -140,7 +140,7 @@ def agreed(bases: Bases) -> Bases:
     return box[0]
 
 
-def _random(basis: RandomBasis, weights: dict[str, nn.Parameter]) -> Bases:
+def _random(basis: RandomBasis, weights: Parameters) -> Bases:
     out = {}
     for name, weight in weights.items():
         seed = stream_seed("random basis", basis.seed, unwrapped(name))
@@ -151,17 +151,11 @@ def _random(basis: RandomBasis, weights: dict[str, nn.Parameter]) -> Bases:
     return out
 
 
-def _own(rank: int, weights: dict[str, nn.Parameter], first: dict[str, Tensor]) -> Bases:
+def _own(rank: int, weights: Parameters, first: dict[str, Tensor]) -> Bases:
     return {
-        name: right_subspace(_turned(name, _whole(local(weight).cpu() - first[name], weight)), rank)
+        name: right_subspace(_turned(name, whole(weight).cpu() - first[name]), rank)
         for name, weight in weights.items()
     }
-
-
-def _whole(part: Tensor, weight: nn.Parameter) -> Tensor:
-    """The full tensor, on every process, of which `part` is this process's share."""
-    spread = like(part.to(local(weight).device), weight, weight.shape[1])
-    return spread.full_tensor().cpu() if isinstance(spread, DTensor) else part
 
 
 def _turned(name: str, stored: Tensor) -> Float[Tensor, "M N"]:

@@ -1,5 +1,6 @@
 """The subspace constraint in a transformers or TRL trainer: when it starts, resumes and reports."""
 
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -11,7 +12,7 @@ from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import SettingsError
 from hodograph.recipes import NoBasis
 from hodograph.training.folder import RunFolder
-from hodograph.training.interventions.subspace.basis import agreed
+from hodograph.training.interventions.subspace.basis import agreed, confinable
 from hodograph.training.interventions.subspace.constraint import (
     CoordinateConstraint,
     GradientConstraint,
@@ -19,9 +20,13 @@ from hodograph.training.interventions.subspace.constraint import (
 )
 from hodograph.training.interventions.subspace.opening import Confinement
 from hodograph.training.interventions.subspace.projection import ConfinedMatrix, confined
-from hodograph.training.interventions.subspace.refusals import require_plain_gradients
+from hodograph.training.interventions.subspace.refusals import (
+    require_confinable,
+    require_plain_gradients,
+    require_saved_coordinates,
+)
+from hodograph.world import ALONE, World
 
-STATE = "subspace.safetensors"
 Tensors = dict[str, Tensor]
 
 
@@ -32,14 +37,17 @@ class SubspaceCallback(TrainerCallback):
         confinement: what is confined, and how.
         folder: where the run's state and its subspace.json go.
         model: the model that trains.
+        world: the processes that train it.
     """
 
-    def __init__(self, confinement: Confinement, folder: RunFolder, model: nn.Module) -> None:
+    def __init__(
+        self, confinement: Confinement, folder: RunFolder, model: nn.Module, world: World = ALONE
+    ) -> None:
         self._settings = confinement.settings
-        self._weights = confinement.weights
         self._source = confinement.source
         self._folder = folder
         self._model = model
+        self._world = world
         self._constraint: GradientConstraint | None = None
         self._measured: dict[str, float] = {}
 
@@ -52,9 +60,11 @@ class SubspaceCallback(TrainerCallback):
         self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start at once, or take up the constraint where the resumed state left it."""
+        if self._settings.mode == "adam_in_subspace":
+            require_saved_coordinates(self._model)
         if state.global_step > 0 and state.global_step >= self._settings.at_step:
-            kept = load_file(self._folder.state / f"checkpoint-{state.global_step}" / STATE)
-            matrices = confined(self._weights, _part(kept, "basis/"), _part(kept, "origin/"))
+            kept = load_file(self._state(state.global_step))
+            matrices = confined(self._weights(), _part(kept, "basis/"), _part(kept, "origin/"))
             coordinates = _part(kept, "coordinates/")
             self._constrain(kwargs["optimizer"].optimizer, matrices, coordinates)
         elif self._settings.at_step == 0:
@@ -85,11 +95,24 @@ class SubspaceCallback(TrainerCallback):
         """Keep bases, origin and coordinates beside the trainer's state."""
         if self._constraint is not None:
             tensors = {k: v.contiguous() for k, v in self._constraint.state().items()}
-            path = self._folder.state / f"checkpoint-{state.global_step}" / STATE
+            path = self._state(state.global_step)
             write_atomically(path, lambda temporary: save_file(tensors, temporary))
 
+    def _state(self, step: int) -> Path:
+        """Where this process keeps its part of the constraint."""
+        return (
+            self._folder.state / f"checkpoint-{step}" / f"subspace_{self._world.rank}.safetensors"
+        )
+
+    def _weights(self) -> dict[str, nn.Parameter]:
+        """The weights that may be confined, as they are held now: a trainer may shard a model."""
+        weights = confinable(self._model, self._settings.scope)
+        require_confinable(self._model, weights)
+        return weights
+
     def _switch(self, optimizer: Optimizer) -> None:
-        bases = agreed(self._source())
+        weights = self._weights()
+        bases = agreed(self._source(weights))
         if not isinstance(self._settings.basis, NoBasis):
             bases = {name: v_NK for name, v_NK in bases.items() if v_NK.shape[1]}
         if not bases:
@@ -97,8 +120,8 @@ class SubspaceCallback(TrainerCallback):
                 f"{self._folder.path}: every update is zero where the basis is taken from, so it"
                 " names no subspace.\n  Take it from a later step."
             )
-        self._constrain(optimizer, confined(self._weights, bases), None)
-        self._report(bases)
+        self._constrain(optimizer, confined(weights, bases), None)
+        self._world.decided(lambda: self._report(bases))
 
     def _constrain(
         self, optimizer: Optimizer, matrices: list[ConfinedMatrix], coordinates: Tensors | None

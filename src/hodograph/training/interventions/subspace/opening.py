@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hodograph.recipes import InputsBasis, Recipe, Subspace
@@ -19,12 +18,10 @@ class Confinement:
 
     Attributes:
         settings: of the recipe.
-        weights: parameters of the model that may get a basis, by name.
         source: gives the bases at the switch.
     """
 
     settings: Subspace
-    weights: dict[str, nn.Parameter]
     source: Source
 
 
@@ -45,7 +42,7 @@ def open_subspace(
     require_confinable(model, weights)
     basis = settings.basis
     if not isinstance(basis, InputsBasis):
-        return Confinement(settings, weights, open_source(basis, weights))
+        return Confinement(settings, open_source(basis, weights))
     examples = task.training(recipe.seed, basis.examples)
     found = input_bases(to_device(model), tokenizer, weights, examples, basis.rank)
-    return Confinement(settings, weights, lambda: found)
+    return Confinement(settings, lambda _: found)

@@ -1,14 +1,15 @@
 """What a subspace constraint cannot be right under, refused with the reason."""
 
-from accelerate import DistributedType
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.tensor import DTensor, Shard
 from transformers import Trainer
 
+from accelerate import DistributedType
 from hodograph.errors import SettingsError
 from hodograph.matrices.naming import role_of
 from hodograph.training.models import require_float32_masters
+from hodograph.training.sharded import is_sharded
 
 
 def require_confinable(model: nn.Module, weights: dict[str, nn.Parameter]) -> None:
@@ -29,6 +30,20 @@ def require_confinable(model: nn.Module, weights: dict[str, nn.Parameter]) -> No
                 f"{name} is placed as {weight.placements}: its inputs are spread over processes,\n"
                 "  so a projection of the inputs is not local. Shard the outputs, on one mesh axis."
             )
+
+
+def require_saved_coordinates(model: nn.Module) -> None:
+    """Refuse a trainer that could not save the state of coordinates: FSDP2's, by weights' names.
+
+    Raises:
+        SettingsError: the model is sharded.
+    """
+    if is_sharded(model):
+        raise SettingsError(
+            "subspace.mode 'adam_in_subspace' takes the weights out of the optimizer, whose state\n"
+            "  FSDP2 saves by their names: train in plain data parallel, or train the same thing\n"
+            "  as an adapter (hodograph adapt, adapter.type 'frozen_a')."
+        )
 
 
 def require_plain_gradients(trainer: Trainer) -> None:
