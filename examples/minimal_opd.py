@@ -47,7 +47,7 @@ def problems(random: Random, count: int, noise: float = 0.0) -> tuple[Tensor, Te
     """Draw prompts (B x P), demonstrations padded to B x T, and right answers (B)."""
     chains = [draw_chain(random, 4, 8) for _ in range(count)]
     prompts_BP = encode([chain.prompt for chain in chains])
-    shown_BT = encode([demonstrated(chain, random, noise) for chain in chains])
+    shown_BT = encode([demonstrated(chain, random, noise, arrows=0) for chain in chains])
     return prompts_BP, shown_BT, encode([str(chain.values[-1]) for chain in chains])[:, 0]
 
 

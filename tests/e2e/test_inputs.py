@@ -248,7 +248,7 @@ def test_the_command_prints_source_nulls_and_verdict(errors, texts, tmp_path):
     assert "energy in inputs, %" in printed
     assert "locked, explained by inputs" in printed
     page = (tmp_path / "m" / "report.html").read_text()
-    assert "random updates, same inputs" in page
+    assert "random updates with the same inputs capture" in page
     assert str(texts) in page
 
 

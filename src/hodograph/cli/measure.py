@@ -151,6 +151,8 @@ def measure(
         ),
     )  # fmt: skip
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
+    if workers is not None and workers < 1:
+        raise SettingsError(f"--workers {workers}: at least one worker is needed.")
     if plan:
         ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
         print_plan(Terminal(), ahead)

@@ -115,7 +115,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
-    view |= {"command": f"hodograph report {folder}"}
+    view |= {"command": "hodograph report ."}
     text = printable(_environment().get_template(template).render(**view))
     write_downloads(folder, view)
     path = folder / "report.html"

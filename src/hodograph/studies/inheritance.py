@@ -67,13 +67,13 @@ def replaced(tree: Tree, place: tuple[str, ...], path: Path) -> Tree:
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Tree:
-    here = path.resolve()
-    if here in above:
-        raise SettingsError(f"{path} extends itself, through {above[-1].name}.")
     try:
         own = read_toml(path)
     except UnreadableError as error:
         raise SettingsError(f"{path}: {error}.") from None
+    here = path.resolve()
+    if here in above:
+        raise SettingsError(f"{path} extends itself, through {above[-1].name}.")
     tree: Tree = {}
     for name in _extended(own, path):
         tree = merged(tree, _read(path.parent / name, (*above, here)))

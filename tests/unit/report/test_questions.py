@@ -287,9 +287,9 @@ def test_ids_are_unique_over_comparisons_and_links_lead_somewhere(page):
 def test_every_figure_says_what_made_it(page, folder):
     captions = re.findall(r"<figcaption>.*?</figcaption>", page, flags=re.DOTALL)
     assert len(captions) > 8
-    assert all(f"hodograph report {folder}" in caption for caption in captions)
+    assert all("hodograph report ." in caption for caption in captions)
 
 
 def test_a_measurement_says_so_too(tmp_path):
     path = render(write_measurement(tmp_path, measurement_rows(layers=2, storages=("float32",))))
-    assert f'<code class="made">hodograph report {tmp_path}</code>' in path.read_text()
+    assert 'title="in the folder of this page">hodograph report .</code>' in path.read_text()
