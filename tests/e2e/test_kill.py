@@ -144,10 +144,10 @@ def files(out):
 def content(path):
     """Bytes of a file; of a study's summaries all but the fingerprint, made of its files' times.
 
-    Of a PDF its length: the library that writes it names the fonts at random.
+    Of a PDF its lines in order: the library that writes it lists graphics states at random.
     """
     if path.suffix == ".pdf":
-        return len(path.read_bytes())
+        return sorted(path.read_bytes().split(b"\n"))
     if path.name != "summary.json" or path.parent.name != "measurement":
         return path.read_bytes()
     summary = json.loads(path.read_text())
