@@ -5,7 +5,7 @@
 The pair: W0, W1 and their difference; principal angles on both sides at k = min(512, p / 2), the
 default, and at k = p / 8; both spectra, the update's top 16, and certificates. The baseline is
 three float64 SVDs in their best orientation with the same angles; the naive one calls
-torch.linalg.svd on the matrices as they lie.
+torch.linalg.svd on the matrices as they lie. The trajectory: five checkpoints of one W0 at both k.
 """
 
 import sys
@@ -87,9 +87,14 @@ def pair_row(shape: tuple[int, int], kind: str, rounds: int, k: int) -> list[str
     ]
 
 
-def trajectory_row(shape: tuple[int, int], rounds: int, checkpoints: int = 5) -> list[str]:
+def sizes(shape: tuple[int, int]) -> list[int]:
+    """Both sizes of the subspaces: the default one first."""
+    return list(dict.fromkeys((principal_size(*shape, 512), min(shape) // 8)))
+
+
+def trajectory_row(shape: tuple[int, int], k: int, checkpoints: int = 5) -> list[str]:
     """Five checkpoints of one W0: shared factors against SVDs that share it and that do not."""
-    base, k = power_law(*shape), principal_size(*shape, 512)
+    base = power_law(*shape)
     ends = [
         base + (t / checkpoints) * (update(base, "low") - base) for t in range(1, 1 + checkpoints)
     ]
@@ -106,7 +111,7 @@ def trajectory_row(shape: tuple[int, int], rounds: int, checkpoints: int = 5) ->
             "shared": lambda: shared(by_svd),
             "separate": lambda: [svd_pair(base, end, k) for end in ends],
         },
-        rounds,
+        rounds=1,
     )
     return [
         f"{shape[0]} x {shape[1]}, {k}",
@@ -125,13 +130,13 @@ def main() -> None:
     for shape in shapes:
         small_enough = shape[0] * shape[1] < 1 << 22
         for kind in KINDS if small_enough else KINDS[:1]:
-            for k in dict.fromkeys((principal_size(*shape, 512), min(shape) // 8)):
+            for k in sizes(shape):
                 rows.append(pair_row(shape, kind, 3 if small_enough else 1, k))
                 print(rows[-1], file=sys.stderr, flush=True)
     headings = ["shape, k", "update", "3 SVDs, s", "hodograph, s", "ratio", "to naive",
                 "angles differ by, degrees", "NSS differs by, relative", "method"]  # fmt: skip
     print(table(headings, rows), "\n")
-    rows = [trajectory_row(shape, 1) for shape in shapes[1:3]]
+    rows = [trajectory_row(shape, k) for shape in shapes[1:4] for k in sizes(shape)]
     print(table(["shape, k", "hodograph, s", "to SVDs sharing W0", "to separate pairs"], rows))
 
 

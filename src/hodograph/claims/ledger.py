@@ -11,6 +11,14 @@ from hodograph.claims.finding import Check, Finding, reason, verdict
 from hodograph.claims.row import LEDGER_FILE, Declared, Row
 from hodograph.claims.standing import read_declared
 
+STANDING: dict[Declared, str] = {
+    "after measuring": "declared after arms of it had been measured",
+    "changed after measuring": (
+        "its tests or thresholds were changed after arms of it had been measured"
+    ),
+    "withdrawn after measuring": "taken out of the study after arms of it had been measured",
+}
+
 
 def write_ledger(folder: Path) -> tuple[Row, ...]:
     """Judge the claims of a study folder and write `ledger.json`; no file where it has no claims.
@@ -56,10 +64,7 @@ def judge(name: str, claim: Claim, evidence: Evidence, declared: Declared) -> Ro
 
 def _reason(checks: Sequence[Check], findings: Sequence[Finding], declared: Declared) -> str:
     said = [reason(checks), *(note for one in findings for note in one.notes)]
-    if declared == "after measuring":
-        said.append("declared after arms of it had been measured")
-    if declared == "changed after measuring":
-        said.append("its tests or thresholds were changed after arms of it had been measured")
+    said.append(STANDING.get(declared, ""))
     return _joined(dict.fromkeys(said))
 
 

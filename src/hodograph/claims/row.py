@@ -9,7 +9,9 @@ from hodograph.documents import UnreadableError, read_json
 from hodograph.errors import StorageError
 
 LEDGER_FILE = "ledger.json"
-Declared = Literal["before measuring", "after measuring", "changed after measuring"]
+Declared = Literal[
+    "before measuring", "after measuring", "changed after measuring", "withdrawn after measuring"
+]
 
 
 class _Record(BaseModel):
@@ -76,7 +78,7 @@ class Row(_Record):
         verdict: "holds", "holds, explained by ...", "does not hold" or "undetermined (why)".
         reason: what the verdict rests on, the failing part first.
         study: name of the study.
-        declared: whether the claim stood in the file before its arms were measured.
+        declared: whether the claim stood in the file before its arms were measured, and stands.
         arms: those it is judged on.
         parts: its parts.
     """

@@ -1,7 +1,8 @@
 """`claims.json`: claims as declared, and whether they stood there before their arms were measured.
 
 It is written when a study starts. A claim whose tests change after one of its arms was measured
-keeps its first form beside the new one, and its row in the ledger says so.
+keeps its first form beside the new one, one that is taken out then stays, and their rows in the
+ledger say so.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from hodograph.documents import UnreadableError, read_json
 from hodograph.errors import StorageError
 
 CLAIMS_FILE = "claims.json"
+WITHDRAWN: Declared = "withdrawn after measuring"
 
 
 class First(BaseModel):
@@ -28,7 +30,7 @@ class First(BaseModel):
 
 
 class Recorded(First):
-    """A claim as declared now; `first` where its tests were changed after measuring."""
+    """A claim as declared last; `first` where it was changed or taken out after measuring."""
 
     first: First | None = None
 
@@ -53,6 +55,10 @@ def declare(folder: Path, claims: Mapping[str, Claim], measured: set[str]) -> No
     record = {
         name: _recorded(claim, before.get(name), bool(measured.intersection(claim.arms)))
         for name, claim in claims.items()
+    } | {
+        name: _withdrawn(one)
+        for name, one in before.items()
+        if name not in claims and measured.intersection(one.claim.arms)
     }
     write_json(folder / CLAIMS_FILE, _RECORD.dump_python(record, mode="json"))
 
@@ -79,11 +85,19 @@ def read_declared(folder: Path) -> dict[str, Recorded]:
 def _recorded(claim: Claim, before: Recorded | None, measured: bool) -> Recorded:
     if before is None:
         return Recorded(claim=claim, declared="after measuring" if measured else "before measuring")
-    if before.claim.parts == claim.parts:
+    if before.claim.parts == claim.parts and before.declared != WITHDRAWN:
         return before.model_copy(update={"claim": claim})
-    first = before.first or First(claim=before.claim, declared=before.declared)
+    first = _first(before)
     if first.claim.parts == claim.parts:
         return Recorded(claim=claim, declared=first.declared)
     if not measured:
         return Recorded(claim=claim, declared="before measuring")
     return Recorded(claim=claim, declared="changed after measuring", first=first)
+
+
+def _withdrawn(before: Recorded) -> Recorded:
+    return Recorded(claim=before.claim, declared=WITHDRAWN, first=_first(before))
+
+
+def _first(before: Recorded) -> First:
+    return before.first or First(claim=before.claim, declared=before.declared)

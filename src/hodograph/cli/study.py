@@ -61,7 +61,7 @@ def study(
         return
     tasks = tasks_of(runs, loaded.measure, loaded.gates)
     with only_process(out):
-        declare(out, loaded.claims, measured_arms(runs))
+        declare(out, loaded.claims, measured_arms(out))
         with bars() as progress:
             failures = run_tasks(
                 tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event

@@ -12,7 +12,9 @@ from hodograph.report.read import Comparison, Question, Study
 from hodograph.report.trajectories import Arms
 
 ALL_SHOWN = ("orderings", "size", "profiles", "overlaps", "path", "lock", "heat_maps")
-ALL_VALUES = ("accuracy", "update_sparsity", "angle_right_mean", "nss")
+ALL_VALUES = (
+    "accuracy", "update_sparsity", "relative_norm", "angle_right_mean", "nss", "stable_rank",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[st
     )
 
 
-def measured_arms(runs: list[StudyRun]) -> set[str]:
-    """Names of the arms of which a seed is measured."""
-    return {run.name for run in runs if (run.measurement / "summary.json").exists()}
+def measured_arms(folder: Path) -> set[str]:
+    """Names of the arms of which a seed is measured, whether the study still has them or not."""
+    return {path.parts[-3] for path in folder.glob("seed_*/*/measurement/summary.json")}
 
 
 def _questions(study: Study) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from hodograph.claims.row import read_ledger
 from hodograph.claims.standing import declare, read_declared
 from hodograph.cli.ledger import print_ledger
 from hodograph.errors import SettingsError, StorageError
+from hodograph.studies.record import measured_arms
 from hodograph.studies.study import load_study
 from planted.measurement import write_study
 
@@ -71,7 +72,7 @@ def test_a_study_without_claims_has_no_ledger(folder):
     declare(folder, {}, set())
     assert not (folder / "claims.json").exists()
     assert write_ledger(folder) == read_ledger(folder) == ()
-    (folder / "ledger.json").write_text("[]")  # of claims that were taken out
+    (folder / "ledger.json").write_text("[]")  # of claims taken out before anything was measured
     write_ledger(folder)
     assert not (folder / "ledger.json").exists()
 
@@ -186,3 +187,19 @@ def test_mistakes_in_claims_are_named(tmp_path, old, new, words):
         load(tmp_path, STUDY.replace(old, new))
     assert words in str(caught.value).lower()
     assert "claims" in str(caught.value)
+
+
+def test_a_claim_that_was_measured_stays_when_it_is_taken_out(folder):
+    wrong, unmeasured = claim(arms=("sft", "opd")), claim(arms=("absent", "another"))
+    declare(folder, {"C2": wrong, "C10": unmeasured}, set())
+    for _ in range(2):  # taken out, and still out when the study goes on
+        declare(folder, {}, measured_arms(folder))
+        (row,) = write_ledger(folder)
+        assert (row.id, row.verdict) == ("C2", "does not hold")
+        assert row.declared == "withdrawn after measuring"
+        assert row.reason.endswith("taken out of the study after arms of it had been measured")
+    declare(folder, {"C2": claim()}, {"sft"})
+    assert read_declared(folder)["C2"].declared == "changed after measuring"
+    declare(folder, {}, {"sft"})
+    declare(folder, {"C2": wrong}, {"sft"})
+    assert read_declared(folder)["C2"].declared == "before measuring"
