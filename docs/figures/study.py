@@ -55,6 +55,8 @@ def page(folder: Path, figures: Path) -> str:
         ]
         for question in view["questions"]
     }
+    gates = view["gates"]["figures"] if view["gates"] else []
+    drawn["gates"] = [(one, save(one, f"study-gates-{n}", figures)) for n, one in enumerate(gates)]
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,

@@ -16,35 +16,7 @@ from hodograph.report.gates import (
 from hodograph.report.page import _environment as environment
 from hodograph.report.read import Run
 from hodograph.report.style import looks
-from hodograph.tables.gates import GATE_COLUMNS, GATES
-from hodograph.tables.store import MeasurementFolder, table_of
-
-
-def number(value):
-    return {"value": value, "low": None if value is None else value / 2, "high": value}
-
-
-def account(scale=1.0, per_token=4.0):
-    both = {"shared": number(3.0), "per_token": number(5.0)}
-    curve = [
-        {"exponent": 120, "entries": 995, "observed": 0.5, "predicted": 0.4, "permuted": 0.45},
-        {"exponent": 90, "entries": 5, "observed": 1.0, "predicted": 0.0, "permuted": 0.0},
-    ]
-    return {
-        "gates": {
-            "step": 10,
-            "I": {
-                "kl_to_anchor": number(0.02 * scale), "quadratic": {"value": 0.03},
-                "null": {"value": 0.001, "se": 0}, "curvature_ratio": number(20.0),
-                "curvature_ratio_inputs": number(9.0),
-            },
-            "II": {
-                "effective_rank_shared": number(2.0), "effective_rank_per_token": number(per_token),
-                "null": both, "signs": both, "principal_energy": both, "inputs": number(0.2),
-            },
-            "III": {"deviation": number(0.01), "null": number(0.005), "curve": curve},
-        }
-    }  # fmt: skip
+from planted.gates import account, write_account
 
 
 def test_one_seed_keeps_its_interval_and_several_give_their_range():
@@ -81,8 +53,7 @@ def test_a_view_has_a_figure_for_each_gate_and_every_arm_in_its_table():
 
 
 def test_a_page_shows_what_its_study_names(tmp_path):
-    rows = table_of([], GATE_COLUMNS)
-    MeasurementFolder(tmp_path / "a" / "gates", "print", GATES).finish(rows, account())
+    write_account(tmp_path / "a" / "gates")
     run = Run(name="opd", role="arm", seed=0, objective="opd", folder="a", gates="a/gates")
     assert study_gates(tmp_path, [run.model_copy(update={"gates": None})]) is None
     template = environment().get_template("gates.html.j2")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hodograph.claims.row import LEDGER_FILE
+from planted.gates import write_account
 from planted.measurement import comparison, ledger_row, question, write_study
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "figures" / "study.py"
@@ -16,6 +17,11 @@ def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkey
     folder = write_study(tmp_path / "study", (0, 1), ("opd", "sft"), questions=[asked])
     claim = ledger_row("C1", "holds, explained by storage", claim="a | b")
     (folder / LEDGER_FILE).write_text(json.dumps([claim]))
+    study = json.loads((folder / "study.json").read_text())
+    (opd,) = [run for run in study["runs"] if (run["name"], run["seed"]) == ("opd", 1)]
+    opd["gates"] = opd["folder"] + "/gates"
+    (folder / "study.json").write_text(json.dumps(study))
+    write_account(folder / opd["gates"])
     stale = tmp_path / "docs" / "figures" / "study-old-0-0.svg"
     stale.parent.mkdir(parents=True)
     stale.write_text("")
@@ -26,7 +32,11 @@ def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkey
     assert "- **C1**: because of its size" in page
     assert "- Of two: accuracy opd 74.2 %, sft 74.2 %, from 55.1 % at the start" in page
     drawings = sorted(path.name for path in stale.parent.iterdir())
-    assert drawings == ["study-q-0-0.svg", "study-q-1-0.svg", "study-q-2-0.svg"]
+    assert drawings == [
+        *("study-gates-0-0.svg", "study-gates-1-0.svg", "study-gates-2-0.svg"),
+        *("study-q-0-0.svg", "study-q-1-0.svg", "study-q-2-0.svg"),
+    ]
+    assert "| KL to W0, nats a token | 0.0200 (0.0100 to 0.0200) |" in page
     for name in drawings:
         assert f"](figures/{name})" in page
         drawing = (stale.parent / name).read_text()
