@@ -20,7 +20,7 @@ COMMANDS = {  # the first sentence of each one's help, shown without loading it
     "measure": "Measure the update from BASE to each TUNED checkpoint.",
     "merge": "Make table, summary and page of a measurement whose shards have all ended.",
     "train": "Train a recipe; the same command resumes a run that was killed.",
-    "study": "Train what is missing of STUDY_FILE, measure it, and write its report.",
+    "study": "Train what is missing of STUDY-FILE, measure it, and write its report.",
     "report": "Render report.html again from the tables in FOLDER, a study's ledger.json too.",
     "columns": "Print the declaration of every column: type, unit, formula, source.",
     "compare": "Compare the updates of two runs, A and B, that started from BASE.",
