@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: setup demo study test lint kill fuzz smollm2 clean
+.PHONY: setup demo study test lint site kill fuzz smollm2 clean
 
 setup: .venv/ready
 
@@ -29,6 +29,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 
+# The documentation as a site, in site/; a link or an anchor that leads nowhere is an error.
+site: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
 # Two hundred kills of measure, train and study, each run again and compared: some minutes.
 kill: setup
 	HODOGRAPH_KILLS=200 $(BIN)/pytest tests/e2e/test_kill.py --capture=no
@@ -49,4 +54,4 @@ smollm2: setup
 	    --out $(SMOL)/$$run/measurement || exit; done
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs site

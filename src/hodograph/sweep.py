@@ -52,8 +52,8 @@ def sweep(
     Every matrix is factored once, whatever the number of settings.
 
     Args:
-        runs: for each name a base and the checkpoints that follow it; the first and the last of
-            them are read.
+        runs: {name: (base, [checkpoint, ...])}, checkpoints in the order of training; the first and
+            the last of them are read.
         out: folder for sweep.parquet and sweep.json; finished matrices are kept there.
         settings: all settings at once; or name single ones, as in `alphas=(0.2, 0.4)`.
         workers: processes, one thread each.
@@ -63,10 +63,11 @@ def sweep(
     Raises:
         CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
         PairingError: the checkpoints of a run do not hold the same parameters.
-        SettingsError: no run, or a setting is out of range.
+        SettingsError: no run, `runs` of another form, or a setting is out of range.
         StorageError: results cannot be written to `out`.
     """
     settings = settings or SweepSettings(**changed)
+    _require_pairs(runs)
     if workers < 1 or not runs:
         raise SettingsError(f"{len(runs)} runs, {workers} workers; at least one of each is needed.")
     opened = {name: _ends(base, tuned) for name, (base, tuned) in runs.items()}
@@ -96,6 +97,24 @@ def sweep(
         for folder in folders:
             folder.drop_parts()
     return Sweep(frame, summary)
+
+
+def _require_pairs(runs: object) -> None:
+    if not isinstance(runs, Mapping):
+        wrong = f"runs is a {type(runs).__name__}, no mapping."
+    else:
+        bad = [name for name, ends in runs.items() if not _is_pair(ends)]
+        if not bad:
+            return
+        wrong = f"runs[{bad[0]!r}] is no pair of a base and a list of later checkpoints."
+    raise SettingsError(f'{wrong}\n  Write {{"opd": ("step_0", ["step_50", "step_100"])}}.')
+
+
+def _is_pair(ends: object) -> bool:
+    if not isinstance(ends, tuple | list) or len(ends) != 2:
+        return False
+    later = ends[1]
+    return isinstance(later, Sequence) and not isinstance(later, str) and len(later) > 0
 
 
 def _named(on_progress: Progress, run_name: str, done: int, total: int, name: str) -> None:

@@ -161,6 +161,21 @@ def test_bad_input_says_what_and_the_way_on(runs, tmp_path):
         sweep({})
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["near"], "runs is a list, no mapping"),
+        ("near", "runs is a str, no mapping"),
+        ({"near": "step_0"}, r"runs\['near'\] is no pair"),
+        ({"near": ("step_0", "step_5")}, r"runs\['near'\] is no pair"),
+        ({"near": ("step_0", [])}, r"runs\['near'\] is no pair"),
+    ],
+)
+def test_runs_of_another_form_are_told_the_right_one(given, words):
+    with pytest.raises(SettingsError, match=f'{words}.*\n  Write {{"opd": \\("step_0"'):
+        sweep(given)
+
+
 def test_nan_is_refused_with_its_place(runs, tmp_path, write_checkpoint):
     base = {"model.layers.0.self_attn.q_proj.weight": torch.randn(8, 8)}
     spoiled = {name: tensor.clone() for name, tensor in base.items()}

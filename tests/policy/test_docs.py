@@ -62,6 +62,11 @@ def test_every_page_is_in_the_navigation_and_exists():
     assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES)
 
 
+def test_the_index_links_every_page():
+    linked = {(DOCS / link).resolve() for link in links((DOCS / "index.md").read_text())}
+    assert [relative(page) for page in PAGES if page.resolve() not in linked] == ["docs/index.md"]
+
+
 @pytest.mark.parametrize("page", PROSE, ids=relative)
 def test_options_in_commands_exist(page):
     for command, options in command_lines(page.read_text()):

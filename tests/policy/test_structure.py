@@ -161,6 +161,14 @@ def test_every_folder_has_its_rule():
     assert present - set(LAYERS) == {"__init__", "__main__", "cli"}
 
 
+def test_the_page_on_shape_lists_every_folder():
+    page = (ROOT / "docs" / "design" / "shape.md").read_text()
+    table = page.partition("\n## Folders\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(listed) == sorted([*LAYERS, "cli"])
+
+
 @pytest.mark.parametrize("module", ["hodograph", "hodograph.errors", "hodograph.recipes"])
 def test_light_imports(module):
     code = f"import sys, {module}; print(*sorted({{n.split('.')[0] for n in sys.modules}}))"

@@ -73,11 +73,11 @@ def compare(
     Parameters
     ----------
     base
-        W0: a .safetensors file or a Hugging Face folder.
+        W0 of both: a file or folder with weights, or hf://org/name@revision.
     a
-        One run.
+        One run: a run folder, or a checkpoint or LoRA adapter of BASE.
     b
-        The other run.
+        The other run, likewise.
     out
         Folder for pairs.parquet and compare.json.
     workers

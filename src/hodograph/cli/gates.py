@@ -1,9 +1,8 @@
 """`hodograph gates`: the three-gate account of a finished run."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +18,7 @@ def gates(
     *,
     out: Path | None = None,
     teacher: Path | None = None,
-    steps: Annotated[str | None, Parameter(help="Checkpoints, as in 10,50,100.")] = None,
+    steps: str | None = None,
     prompts: int = 32,
     samples: int = 8,
     tokens: int = 8192,
@@ -40,7 +39,7 @@ def gates(
     teacher
         Run or model folder whose log-ratio is the per-token coefficient; by default the recipe's.
     steps
-        Steps of the checkpoints, joined by commas; by default the first, the middle and the last.
+        Steps of the checkpoints, as in 10,50,100; by default the first, the middle and the last.
     prompts
         Evaluation prompts of the run's task.
     samples

@@ -1,7 +1,9 @@
 """`hodograph place`: a measurement among own arms and published runs."""
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +29,12 @@ LINES = {
 DIGEST = 12  # leading characters that a table shows
 
 
-def place(folder: Path, *, against: list[str] | None = None, out: Path | None = None) -> None:
+def place(
+    folder: Path,
+    *,
+    against: Annotated[list[str] | None, Parameter(negative="")] = None,
+    out: Path | None = None,
+) -> None:
     """Place the measurement in FOLDER among own arms and published runs.
 
     It is called SFT-like, OPD-like, RLVR-like or ambiguous by a stated rule, which is printed. Only

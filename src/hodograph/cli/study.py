@@ -35,7 +35,7 @@ def study(
     workers: int | None = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Train what is missing of STUDY_FILE, measure it, and write its report.
+    """Train what is missing of STUDY-FILE, measure it, and write its report.
 
     Run the same command again after an interruption: finished runs are kept, the others go on
     from their last checkpoint.

@@ -46,8 +46,10 @@ def train(
         Run folder; runs/NAME when left out, with the recipe's name.
     plan
         Print parameters, memory and the least time, from configurations alone, and train nothing.
-    processes, parallel
-        With --plan: how many devices, and how a recipe is spread over them.
+    processes
+        With --plan: how many devices the recipe is spread over; 1 when left out.
+    parallel
+        With --plan: how it is spread: ddp, the whole model on each device, or fsdp2, a share.
     gpu_memory
         With --plan: plan for GPUs of so many GB, which need not be here.
     """
