@@ -40,7 +40,9 @@ def test_the_gpu_size_is_what_it_says(tmp_path: Path) -> None:
     assert found["opd_moe_teacher"].training > found["rlvr"].training
 
 
-@pytest.mark.parametrize("name", ["spectrum", "sufficiency", "control", "locking", "gates", "anchors"])
+@pytest.mark.parametrize(
+    "name", ["spectrum", "sufficiency", "control", "locking", "gates", "anchors"]
+)
 def test_no_arm_of_the_gpu_size_keeps_a_setting_of_the_miniature(name: str, tmp_path: Path) -> None:
     file = STUDIES / f"gpu/{name}.toml"
     for run in plan(load_study(file), file, tmp_path):
