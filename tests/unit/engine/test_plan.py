@@ -16,6 +16,8 @@ from hodograph.matrices.unfuse import Block
 from planted.resident import planned_and_measured
 from planted.trajectory import write_trajectory
 
+COUNTED = ("--only", "sparsity")  # its plan times no factorisation
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, write_checkpoint):
@@ -62,7 +64,7 @@ def test_sparsity_alone_takes_time_and_memory_but_less(folders):
 def test_the_plan_of_a_shard_is_that_of_its_units(folders, capsys):
     units = []
     for number in (1, 2):
-        command(folders, "--plan", "--workers", "1", "--shard", f"{number}/2")
+        command(folders, "--plan", *COUNTED, "--workers", "1", "--shard", f"{number}/2")
         units.append(int(capsys.readouterr().out.split("units (stored parameters)")[1].split()[0]))
     assert sum(units) == 5
     assert all(units)
@@ -89,19 +91,19 @@ def test_the_plan_for_a_cluster_says_what_is_not_known_here(folders, capsys, mon
     out = capsys.readouterr().out
     assert "not known: there is no CUDA device here" in out
     assert "on the device" in out
-    command(folders, "--plan", "--engine", "ray")
+    command(folders, "--plan", *COUNTED, "--engine", "ray")
     assert "s of one worker" in capsys.readouterr().out
 
 
 def test_workers_that_memory_is_too_small_for_are_left_out(folders, capsys, monkeypatch):
     monkeypatch.setattr("hodograph.cli.measure.most_workers", lambda device: 4)
     monkeypatch.setattr("hodograph.cli.measure.available_memory", lambda: 1_000_000_000)
-    command(folders, "--plan")
+    command(folders, "--plan", *COUNTED)
     printed = capsys.readouterr()
     assert "workers, one thread each    2" in printed.out
     assert printed.err.startswith("workers: 2 in place of 4, since 1.0 GB of memory is free")
     assert printed.err.count("\n") == 1
-    command(folders, "--plan", "--workers", "4")
+    command(folders, "--plan", *COUNTED, "--workers", "4")
     printed = capsys.readouterr()
     assert "workers, one thread each    4" in printed.out
     assert not printed.err
