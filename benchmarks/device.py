@@ -1,11 +1,13 @@
-"""A pair of checkpoints of Qwen3-8B's shape on one device, and each kernel against its limits.
+"""Checkpoints of Qwen3-8B's shape on one device, and each kernel against its limits.
 
-    python benchmarks/device.py FOLDER --device cuda [--layers 36]
+    python benchmarks/device.py FOLDER --device cuda [--layers 36] [--checkpoints 1]
+    python benchmarks/device.py FOLDER --device cuda --layers 6 --checkpoints 5
     python benchmarks/device.py FOLDER --device cpu --layers 1 --hidden 256 --intermediate 512
 
-Writes two synthetic bfloat16 checkpoints into FOLDER (28 GB for all 36 layers), measures the pair
-with every diagnostic, and times the kernels on each shape of its matrices: Gram matrix, eigenvalues
-and vectors, their error bound, the far side with its residuals, and the sine form of the angles.
+Writes synthetic bfloat16 checkpoints into FOLDER, W0 and --checkpoints later ones (14 GB each for
+all 36 layers), measures the pair or the trajectory with every diagnostic, and times the kernels on
+each shape of its matrices: Gram matrix, eigenvalues and vectors, their error bound, the far side
+with its residuals, and the sine form of the angles.
 Flops of eigh are those of reduction, divide and conquer without deflation, and turning back, 6 n³.
 Limits are measured on the device: float64 products for arithmetic, a copy for bandwidth.
 """
@@ -55,26 +57,38 @@ def shapes_of(hidden: int, intermediate: int) -> dict[str, tuple[int, int]]:
     return named | {f"mlp.{name}": shape for name, shape in mlp.items()}
 
 
-def write_pair(folder: Path, layers: int, shapes: dict[str, tuple[int, int]]) -> list[Path]:
-    """Write W0 and W1; layers hold one matrix a shape with its rows in another order."""
-    made = {shape: power_law(*shape) for shape in set(shapes.values())}
-    moved = {shape: update(base, "dense") for shape, base in made.items()}
-    paths = [folder / "step_0", folder / "step_1"]
-    for path, weights in zip(paths, (made, moved), strict=True):
-        path.mkdir(parents=True, exist_ok=True)
-        generator = torch.Generator().manual_seed(0)
-        weight_map: dict[str, str] = {}
-        for layer in track(range(layers), f"writing {path.name}"):
-            file, tensors = f"part-{layer}.safetensors", {}
-            for name, shape in shapes.items():
-                order = torch.randperm(shape[0], generator=generator)
-                stored = weights[shape][order].to(torch.bfloat16)
-                tensors[f"model.layers.{layer}.{name}.weight"] = stored
-            save_file(tensors, path / file)
-            weight_map |= dict.fromkeys(tensors, file)
-        index = json.dumps({"weight_map": weight_map})
-        (path / "model.safetensors.index.json").write_text(index)
+def write_checkpoints(
+    folder: Path, layers: int, shapes: dict[str, tuple[int, int]], checkpoints: int
+) -> list[Path]:
+    """Write W0 and so many later checkpoints, each a step from the one before."""
+    weights, paths = {shape: power_law(*shape) for shape in set(shapes.values())}, []
+    for step in range(checkpoints + 1):
+        paths.append(folder / f"step_{step}")
+        _write(paths[-1], layers, shapes, weights)
+        weights = {shape: update(one, "dense", step + 1) for shape, one in weights.items()}
     return paths
+
+
+def _write(
+    path: Path,
+    layers: int,
+    shapes: dict[str, tuple[int, int]],
+    weights: dict[tuple[int, int], Tensor],
+) -> None:
+    """Write one checkpoint; layers hold one matrix a shape with its rows in another order."""
+    path.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(0)
+    weight_map: dict[str, str] = {}
+    for layer in track(range(layers), f"writing {path.name}"):
+        file, tensors = f"part-{layer}.safetensors", {}
+        for name, shape in shapes.items():
+            order = torch.randperm(shape[0], generator=generator)
+            stored = weights[shape][order].to(torch.bfloat16)
+            tensors[f"model.layers.{layer}.{name}.weight"] = stored
+        save_file(tensors, path / file)
+        weight_map |= dict.fromkeys(tensors, file)
+    index = json.dumps({"weight_map": weight_map})
+    (path / "model.safetensors.index.json").write_text(index)
 
 
 def seconds(work: Callable[[], Any], device: str) -> float:
@@ -91,7 +105,7 @@ def seconds(work: Callable[[], Any], device: str) -> float:
 
 def _await(device: str) -> None:
     if device != "cpu":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def limits_of(device: str, side: int) -> Limits:
@@ -137,30 +151,32 @@ def main(
     folder: Path,
     *,
     device: str = "cuda",
+    checkpoints: int = 1,
     layers: int = 36,
     hidden: int = 4096,
     intermediate: int = 12288,
 ) -> None:
     """Print both tables as Markdown."""
     shapes = shapes_of(hidden, intermediate)
-    pair = write_pair(folder, layers, shapes)
+    base, *later = write_checkpoints(folder, layers, shapes, checkpoints)
     settings = Settings(device=device)
-    ahead = plan_measurement(pair[0], pair[1], settings=settings)
+    ahead = plan_measurement(base, later, settings=settings)
     start = time.perf_counter()
     with entries_bar("measuring") as on_progress:
-        found = measure(pair[0], pair[1], settings=settings, on_progress=on_progress)
+        found = measure(base, later, settings=settings, on_progress=on_progress)
     wall = time.perf_counter() - start
     limits = limits_of(device, 2 * hidden)
     reached = f"{limits.flops / 1e9:.0f} GFLOP/s in float64, {limits.bandwidth / 1e9:.0f} GB/s"
     print(f"{machine().replace('one thread used; ', '')}; {kind_of(device)}: {reached}\n")
     methods = ", ".join(sorted(found.matrices["method"].dropna().unique()))
-    line = [f"{layers} layers of {hidden}, {intermediate}", f"{len(found.matrices)}", methods,
-            f"{wall:.0f}", f"{ahead.seconds:.0f}"]  # fmt: skip
-    print(table(["pair", "matrices", "method", "wall, s", "planned, s"], [line]), "\n")
+    line = [f"{layers} layers of {hidden}, {intermediate}", f"{checkpoints}",
+            f"{len(found.matrices)}", methods, f"{wall:.0f}", f"{ahead.seconds:.0f}"]  # fmt: skip
+    headings = ["weights", "later checkpoints", "rows", "method", "wall, s", "planned, s"]
+    print(table(headings, [line]), "\n")
     rows = []
     for shape in dict.fromkeys(shapes.values()):
-        base = power_law(*shape)
-        rows += kernels(base, update(base, "dense"), device, limits)
+        matrix = power_law(*shape)
+        rows += kernels(matrix, update(matrix, "dense"), device, limits)
     headings = ["shape, k", "kernel", "ms", "GFLOP/s", "of arithmetic", "of bandwidth"]
     print(table(headings, rows))
 

@@ -71,7 +71,7 @@ def cpu_seconds(job: Job) -> float:
 def planned(job: Job) -> list[float]:
     """Seconds of each unit, largest first, as the plan expects them on this machine."""
     return costs_of(
-        largest_first(job.parameters), job.trajectory, job.settings, measured_speed("cpu")
+        largest_first(job.parameters), job.trajectory, job.settings, measured_speed(Settings())
     )
 
 

@@ -16,7 +16,6 @@ import pandas as pd
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
 from hodograph.checkpoints.source import FP8
 from hodograph.engine.choice import EngineName, engine_of
-from hodograph.engine.local import Local
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.run import Engine, Progress, Work, run
 from hodograph.engine.settings import Settings
@@ -260,16 +259,21 @@ def plan_measurement(
     steps: Sequence[int] | None = None,
     settings: Settings | None = None,
     workers: int = 1,
+    engine: EngineName = "local",
 ) -> Plan:
     """What `measure` with the same arguments will read, need and take; no weight is read.
+
+    No Ray cluster is asked: with `engine` "ray" the time is that of one core or GPU, and it is
+    not known where this machine has no such device to time.
 
     Raises:
         CheckpointError, PairingError, SettingsError: as `measure` would.
     """
     settings = settings or Settings()
-    device = Local(workers, settings.device).kind_of(settings.device)
-    job = open_job(base, tuned, settings, device, steps=steps)
-    return plan(job.parameters, job.trajectory, settings, workers)
+    engine_of(engine, "auto", workers, settings)
+    job = open_job(base, tuned, settings, settings.device, steps=steps)
+    on_cluster = engine == "ray"
+    return plan(job.parameters, job.trajectory, settings, None if on_cluster else workers)
 
 
 def _opened(

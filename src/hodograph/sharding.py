@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hodograph.engine.devices import check_device
 from hodograph.engine.local import Local
-from hodograph.engine.plan import costs_of, largest_first
+from hodograph.engine.plan import Plan, costs_of, largest_first, plan
 from hodograph.engine.run import Progress, run
 from hodograph.engine.settings import Settings
 from hodograph.engine.shard import Shard, dealt
@@ -92,6 +93,27 @@ def measure_shard(
             folder.describe(_described(base, tuned, steps, job, shard.of))
             run(mine, work_of(job), settings.accepts, folder, on_progress, engine)
     return ShardDone(len(mine), len(job.parameters))
+
+
+def plan_shard(
+    base: str | Path,
+    tuned: str | Path | Sequence[str | Path],
+    shard: Shard,
+    *,
+    steps: Sequence[int] | None = None,
+    settings: Settings | None = None,
+    workers: int = 1,
+) -> Plan:
+    """What `measure_shard` with the same arguments will read, need and take.
+
+    Raises:
+        CheckpointError, PairingError, SettingsError: as `measure_shard` would.
+    """
+    settings = settings or Settings()
+    check_device(settings.device, workers)
+    job = open_job(base, tuned, settings, settings.device, steps=steps)
+    mine = shards_of(job, shard.of)[shard.number - 1]
+    return plan(mine, job.trajectory, settings, workers)
 
 
 def merge(out: str | Path) -> Measurement:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from hodograph import measure
 from hodograph.cli import app
-from hodograph.engine.on_ray import OnRay, _measured_there
+from hodograph.engine.on_ray import OnRay, _in_tasks, _measured_there
 from hodograph.engine.run import run
 from hodograph.engine.versions import versions
 from hodograph.errors import CheckpointError, SettingsError
@@ -152,10 +153,39 @@ def test_a_checkpoint_a_node_cannot_read_is_named_with_the_node(
 
 def test_what_no_node_can_hold_is_refused_instead_of_waited_for(connected):
     asked = partial(run, [UNIT], None, lambda count: False, MemoryParts(), lambda *progress: None)
-    with pytest.raises(SettingsError, match=r"model\.w needs memory 4,\d+,\d+,\d+, and the"):
+    with pytest.raises(SettingsError, match=r"model\.w needs CPU 1, memory 4,\d+,\d+,\d+ on one"):
         asked(OnRay(connected, "cpu", lambda unit: 4 * 10**9))
-    with pytest.raises(SettingsError, match="needs GPU 1, and the cluster's largest node has 0"):
+    with pytest.raises(SettingsError, match="needs CPU 1, GPU 1 on one node, and none of the"):
         OnRay(connected, "cuda", lambda unit: 1).kind_of("cuda")
+
+
+@pytest.fixture
+def gpu_node(cluster, connected):
+    """A node that Ray is told has a GPU."""
+    node = cluster.add_node(**NODE, num_gpus=1)
+    yield
+    cluster.remove_node(node)
+
+
+@pytest.mark.usefixtures("gpu_node")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_node_whose_torch_lacks_cuda_is_named(connected, folders):
+    with pytest.raises(SettingsError, match=r"sees no CUDA(.*\n)+  .* on the node [\d.]+\.$"):
+        on_cluster(connected, folders, device="cuda")
+
+
+@pytest.mark.usefixtures("gpu_node")
+def test_a_unit_on_a_gpu_is_given_one(connected):
+    import ray
+
+    def given(unit):
+        import ray
+
+        return [{"gpus": len(ray.get_gpu_ids())}]
+
+    needs, alike = OnRay(connected, "cuda", lambda unit: 1)._needs, versions() | {"device": "cpu"}
+    found = list(_in_tasks(ray, [UNIT], given, needs, alike, lambda units: None))
+    assert found == [(UNIT, [{"gpus": 1}])]
 
 
 def test_a_node_with_other_versions_is_refused():

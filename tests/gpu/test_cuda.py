@@ -48,7 +48,8 @@ def test_angles_and_products_are_the_cpus():
     )
     left, right = weights(300, 8), weights(8, 200, seed=2)
     here, there = factor_product(left, right, 8), factor_product(left.cuda(), right.cuda(), 8)
-    assert torch.allclose(there.sigma_R.cpu(), here.sigma_R, rtol=1e-12, atol=1e-12)
+    error = (there.sigma_R.cpu() - here.sigma_R).abs()
+    assert (error <= there.sigma_error_R.cpu() + here.sigma_error_R).all()
 
 
 @pytest.fixture
@@ -63,7 +64,8 @@ def pair(tmp_path, write_checkpoint):
 def test_rows_are_the_cpus_and_repeat(pair):
     here = measure(*pair).matrices
     there = measure(*pair, device="cuda")
-    pd.testing.assert_frame_equal(there.matrices, measure(*pair, device="cuda").matrices)
+    again = measure(*pair, device="cuda").matrices
+    pd.testing.assert_frame_equal(there.matrices, again, check_exact=True)
     assert there.matrices["method"].unique().tolist() == ["eigh"]
     assert there.summary["versions"]["device"].startswith("cuda, ")
     for name in ("nss", "stable_rank", "angle_left_mean", "principal_energy_16", "sim16_chance"):
@@ -72,7 +74,10 @@ def test_rows_are_the_cpus_and_repeat(pair):
         assert there.matrices[name].equals(here[name])
 
 
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA device")
+@pytest.mark.skipif(
+    torch.cuda.device_count() < 2 or torch.cuda.get_device_name(0) != torch.cuda.get_device_name(1),
+    reason="no two CUDA devices of one model",
+)
 def test_two_devices_give_the_rows_of_one(pair):
     one, two = (measure(*pair, device="cuda", workers=n).matrices for n in (1, 2))
-    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)

@@ -26,6 +26,12 @@ several = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA dev
 VLLM = {"generation": {"type": "vllm_colocate", "gpu_memory_utilization": 0.2}}
 
 
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainer spreads the batch of one process over every device that it counts."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+
 def metrics(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
@@ -54,6 +60,7 @@ def test_two_devices_train_what_one_trains(tmp_path: Path, engine: str) -> None:
     (tmp_path / "work.py").write_text(code)
     config = ROOT / f"examples/accelerate/{engine}.yaml"
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
+    command += ["--main_process_port", "0"]
     command += [str(tmp_path / "work.py"), str(tmp_path / "recipe.json"), str(tmp_path / "two")]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     subprocess.run(command, env=environment, check=True, timeout=600)

@@ -1,9 +1,12 @@
 """`hodograph measure`: checkpoints in, table, summary and page out."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
+from rich.filesize import decimal
 
 from hodograph.cli.printed import print_measurement, print_plan
 from hodograph.cli.progress import entries_bar
@@ -11,17 +14,22 @@ from hodograph.cli.terminal import Terminal
 from hodograph.cli.written import render_at
 from hodograph.engine.choice import EngineName
 from hodograph.engine.devices import most_workers
+from hodograph.engine.plan import LIBRARIES, Plan
 from hodograph.engine.settings import Nonfinite, Only, Settings
 from hodograph.engine.shard import Shard
 from hodograph.errors import SettingsError
+from hodograph.machine import available_memory
 from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.measurement import measure as measure_checkpoints
 from hodograph.measurement import plan_measurement
-from hodograph.sharding import measure_shard
+from hodograph.sharding import measure_shard, plan_shard
 from hodograph.tables.lock import LockThresholds
 
 LOCK = LockThresholds()
 WORTH_PROCESSES = 20.0  # seconds; starting workers takes a few
+
+
+Planned = Callable[..., Plan]
 
 
 class Asked(TypedDict):
@@ -80,10 +88,11 @@ def measure(
         Folder, or URL such as s3://bucket/name, for matrices.parquet, summary.json and
         report.html; needed unless --plan is given.
     plan
-        Print what would be read, needed and taken, and run nothing.
+        Print what would be read, needed and taken, of the one share with --shard, and run nothing.
     workers
-        Processes, one thread each; by default one a core, or one a CUDA device, where the plan
-        exceeds 20 seconds. The numbers are bitwise the same for any number.
+        Processes, one thread each; by default one for each core it may use and there is memory
+        for, or one a CUDA device, where the plan exceeds 20 seconds. The numbers are bitwise the
+        same for any number.
     engine
         local, or ray to measure on a Ray cluster (needs the extra `ray`); the numbers are bitwise
         the same.
@@ -153,17 +162,20 @@ def measure(
     asked: Asked = {"steps": _numbers(steps), "settings": settings}
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers {workers}: at least one worker is needed.")
+    share = None if shard is None else Shard.parse(shard)
+    planned: Planned = partial(plan_measurement, base, tuned, **asked, engine=engine)
+    if share is not None:
+        _refuse_in_shards(engine, inputs)
+        planned = partial(plan_shard, base, tuned, share, **asked)
     if plan:
-        ahead = plan_measurement(base, tuned, **asked, workers=workers or most_workers(device))
-        print_plan(Terminal(), ahead)
+        print_plan(Terminal(), _plan_of(planned, workers, engine, device))
         return
     if out is None:
         raise SettingsError("measure needs --out, the folder for its results.")
     if engine == "local" and workers is None:
-        workers = _worth(base, tuned, asked)
-    if shard is not None:
-        _refuse_in_shards(engine, inputs)
-        _measure_shard(base, tuned, Shard.parse(shard), out, asked, workers or 1)
+        workers = _worth(planned, device)
+    if share is not None:
+        _measure_shard(base, tuned, share, out, asked, workers or 1)
         return
     with entries_bar("measuring") as on_progress:
         measurement = measure_checkpoints(
@@ -184,11 +196,37 @@ def _measure_shard(
     Terminal().print(f"{said}; merge all with: hodograph merge {out}", soft_wrap=True)
 
 
-def _worth(base: Path, tuned: tuple[Path, ...], asked: Asked) -> int:
-    """Processes that are worth starting."""
-    workers = most_workers(asked["settings"].device)
-    ahead = plan_measurement(base, tuned, **asked, workers=workers)
-    return workers if ahead.seconds > WORTH_PROCESSES else 1
+def _plan_of(planned: Planned, workers: int | None, engine: EngineName, device: str) -> Plan:
+    """The plan for the processes that were asked for, or else for those there is room for."""
+    if workers is not None or engine != "local":
+        return planned(workers=workers or 1)
+    ahead = planned(workers=most_workers(device))
+    fitting = _fitting(ahead)
+    return ahead if fitting == ahead.workers else planned(workers=fitting)
+
+
+def _worth(planned: Planned, device: str) -> int:
+    """Processes that are worth starting, and that there is room for."""
+    ahead = planned(workers=most_workers(device))
+    long = ahead.seconds is not None and ahead.seconds > WORTH_PROCESSES
+    return _fitting(ahead) if long else 1
+
+
+def _fitting(ahead: Plan) -> int:
+    """Its workers, or as many as memory is free for; says so where those are fewer."""
+    workers, free = ahead.workers or 1, available_memory()
+    if ahead.device != "cpu" or free is None:
+        return workers
+    each = ahead.memory + LIBRARIES
+    fitting = max(1, free // each)
+    if fitting >= min(workers, len(ahead.units)):
+        return workers
+    Terminal(stderr=True).print(
+        f"workers: {fitting} in place of {workers}, since {decimal(free)} of memory is free and"
+        f" each needs {decimal(each)}; --workers N starts N all the same.",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    return fitting
 
 
 def _refuse_in_shards(engine: EngineName, inputs: Path | None) -> None:

@@ -89,9 +89,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         ("units (stored parameters)", f"{len(plan.units)}"),
         ("matrices", f"{plan.matrices}"),
         ("to read", decimal(plan.bytes_to_read)),
-        ("workers, one thread each", f"{plan.workers}"),
+        ("workers, one thread each", _workers(plan)),
         ("factoring on", plan.device),
-        ("time, estimated", _duration(plan.seconds)),
+        ("time, estimated", _time(plan)),
         ("memory a worker, estimated", _memory(plan)),
     ):
         table.add_row(label, value)
@@ -113,6 +113,16 @@ def _print_renamed(console: Console, lines: list[str]) -> None:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if len(lines) > SHOWN_UNITS:
         console.print(f"  and {len(lines) - SHOWN_UNITS} more")
+
+
+def _workers(plan: Plan) -> str:
+    return "as many as Ray has room for; not asked" if plan.workers is None else f"{plan.workers}"
+
+
+def _time(plan: Plan) -> str:
+    if plan.seconds is None:
+        return "not known: there is no CUDA device here to be timed"
+    return _duration(plan.seconds) + (" of one worker" if plan.workers is None else "")
 
 
 def _duration(seconds: float) -> str:

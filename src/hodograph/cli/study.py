@@ -1,6 +1,5 @@
 """`hodograph study`: arms x seeds trained, measured and reported."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from hodograph.cli.study_plan import print_study_plan
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import SettingsError
 from hodograph.exclusive import only_process
+from hodograph.machine import usable_cores
 from hodograph.report.page import render_study
 from hodograph.report.study import study_orderings
 from hodograph.studies.plan import StudyRun
@@ -47,7 +47,7 @@ def study(
     out
         Folder of the study.
     workers
-        Worker processes, each with one thread; by default one a core.
+        Worker processes, each with one thread; by default one for each core it may use.
     plan
         Print every run, what is there of it and what the rest will take, and run nothing.
     """
@@ -57,15 +57,13 @@ def study(
     loaded = load_study(study_file)
     runs = planned(loaded, study_file, out)
     if plan:
-        _print_plan(loaded, runs, workers or os.cpu_count() or 1)
+        _print_plan(loaded, runs, workers or usable_cores())
         return
     tasks = tasks_of(runs, loaded.measure, loaded.gates)
     with only_process(out):
         declare(out, loaded.claims, measured_arms(out))
         with bars() as progress:
-            failures = run_tasks(
-                tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
-            )
+            failures = run_tasks(tasks, workers or usable_cores(), _Shown(progress, tasks).on_event)
         sweep(out)
         write_study(loaded, runs, out, failures)
     for task, failure in failures.items():

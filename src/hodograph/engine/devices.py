@@ -1,21 +1,21 @@
 """Where matrices are factored: the CPU, or CUDA devices, one process each."""
 
-import os
-
 import torch
 
 from hodograph.errors import SettingsError
+from hodograph.machine import usable_cores
 
 
 def check_device(device: str, workers: int) -> None:
-    """Refuse a device that is not there, and more processes than there are devices for.
+    """Refuse a device that is not there, and processes that there are no devices alike for.
 
     Raises:
-        SettingsError: no CUDA, no device of that number, or more workers than devices.
+        SettingsError: no CUDA, no device of that number, more workers than devices, or devices
+            of several models among those that the workers would take.
     """
     if device == "cpu":
         return
-    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = devices_here()
     if present == 0:
         raise SettingsError(
             f"device is {device!r}, and PyTorch {torch.__version__} sees no CUDA device.\n"
@@ -29,13 +29,25 @@ def check_device(device: str, workers: int) -> None:
             f"workers is {workers}, and {device} is {usable} CUDA device(s): one process each.\n"
             f"  Measure with --workers {usable}, or more processes with --device cpu."
         )
+    models = {torch.cuda.get_device_name(index) for index in range(workers)}
+    if device == "cuda" and len(models) > 1:
+        raise SettingsError(
+            f"workers is {workers}, and these CUDA devices are of several models, whose numbers"
+            f" differ in their last digits: {', '.join(sorted(models))}.\n"
+            "  Name those of one model in CUDA_VISIBLE_DEVICES, or measure with --workers 1."
+        )
+
+
+def devices_here() -> int:
+    """CUDA devices that PyTorch sees."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def most_workers(device: str) -> int:
     """Processes that can work at once: one a core, or one a CUDA device."""
     if device == "cpu":
-        return os.cpu_count() or 1
-    return max(1, torch.cuda.device_count()) if device == "cuda" else 1
+        return usable_cores()
+    return max(1, devices_here()) if device == "cuda" else 1
 
 
 def kind_of(device: str) -> str:

@@ -11,7 +11,8 @@ import torch
 
 from hodograph.checkpoints import Trajectory
 from hodograph.diagnostics.rotation import principal_size
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import sparsity, visibility
+from hodograph.engine.devices import devices_here
 from hodograph.engine.settings import Settings
 from hodograph.linalg.factor import factor
 from hodograph.matrices.pairing import Parameter
@@ -19,7 +20,9 @@ from hodograph.matrices.renaming import renamed
 from hodograph.matrices.unfuse import Block
 from hodograph.processes import one_thread
 
-DOUBLE = 8
+DOUBLE, SINGLE, HALF, MASK = 8, 4, 2, 1  # bytes of an entry
+HEAP, MOST_HEAP = 48_000_000, 256_000_000  # bytes
+LIBRARIES = 400_000_000  # bytes that a process takes before it reads a weight
 PROBE, DEVICE_PROBE = 512, 2048  # side of the matrix that is factored to learn a machine's speed
 PASSES = 6  # over the entries of a matrix and checkpoint, in units of a pass for visibility
 
@@ -32,10 +35,12 @@ class Plan:
         units: stored parameters in the order of work, largest first.
         matrices: matrices in them.
         bytes_to_read: stored bytes of all units at every checkpoint, the base included.
-        seconds: estimated time with the given number of workers.
-        memory: estimated memory of one worker at its largest unit, in bytes: anonymous memory,
-            or memory of its CUDA device.
-        workers: worker processes the estimate is for.
+        seconds: estimated time with the given number of workers; None where the device is not
+            here to be timed.
+        memory: estimated memory of one worker at its largest unit, in bytes: anonymous memory
+            above the libraries', or memory of its CUDA device.
+        workers: worker processes the estimate is for; None on a cluster, where only Ray knows
+            them, and the time is that of one.
         renamed: the map of names, where a checkpoint has others than the base.
         device: where matrices are factored, as in `Settings`.
     """
@@ -43,9 +48,9 @@ class Plan:
     units: list[Parameter]
     matrices: int
     bytes_to_read: int
-    seconds: float
+    seconds: float | None
     memory: int
-    workers: int
+    workers: int | None
     renamed: list[str]
     device: str
 
@@ -68,17 +73,21 @@ def largest_first(parameters: Sequence[Parameter]) -> list[Parameter]:
 
 
 def plan(
-    parameters: Sequence[Parameter], trajectory: Trajectory, settings: Settings, workers: int
+    parameters: Sequence[Parameter], trajectory: Trajectory, settings: Settings, workers: int | None
 ) -> Plan:
-    """Estimate a measurement; a factorisation is timed on the device, and a count on the CPU."""
-    units, costs = largest_first(parameters), [0.0]
-    if settings.only == "everything":
-        costs = costs_of(units, trajectory, settings, measured_speed(settings.device))
+    """Estimate a measurement; a factorisation is timed on the device, and a count on the CPU.
+
+    Without a CUDA device here, as on the head of a cluster, the time of one stays unknown.
+    """
+    units, seconds = largest_first(parameters), None
+    if settings.device == "cpu" or settings.only == "sparsity" or devices_here():
+        costs = costs_of(units, trajectory, settings, measured_speed(settings))
+        seconds = longest(costs, workers or 1)
     return Plan(
         units=units,
         matrices=sum(len(unit.blocks) for unit in units),
         bytes_to_read=_bytes(units, trajectory),
-        seconds=longest(costs, workers),
+        seconds=seconds,
         memory=max(memory_of(unit, settings) for unit in units),
         workers=workers,
         renamed=renamed(parameters, trajectory),
@@ -117,8 +126,10 @@ def longest(costs: Sequence[float], workers: int) -> float:
 def _seconds(block: Block, trajectory: Trajectory, settings: Settings, speed: Speed) -> float:
     """Time for one matrix: W0 once; W_t, D_t, W_T - W_t and W_t - W_{t-1} a checkpoint."""
     rows, cols, checkpoints = block.rows, block.cols, len(trajectory.tuned)
+    if settings.only == "sparsity":
+        return checkpoints * rows * cols / speed.entries
     counting = PASSES * checkpoints * rows * cols / speed.entries
-    if not block.spectral or settings.only == "sparsity":
+    if not block.spectral:
         return counting
     storages = 2 if settings.also_bf16 else 1
     k = principal_size(rows, cols, settings.angle_k)
@@ -143,28 +154,59 @@ def _comparing_flops(rows: int, cols: int, k: int) -> float:
 
 def memory_of(unit: Parameter, settings: Settings) -> int:
     """Estimated bytes that measuring one unit needs, as `Plan.memory`."""
-    return max(_memory(block, settings) for block in unit.blocks)
+    checkpoints = len(unit.tuned_names)
+    return max(_memory(block, checkpoints, settings) for block in unit.blocks)
 
 
-def _memory(block: Block, settings: Settings) -> int:
-    """W0, W1, D, W_T and their working copies in float64, the Gram matrix and eigenvectors.
+def _memory(block: Block, checkpoints: int, settings: Settings) -> int:
+    """What is held of one matrix when most is: while it looks ahead from a checkpoint.
+
+    In each storage that is the update (W0 and W_t in float32, D in float64) and, along a
+    trajectory, the last step and W_T; in work are the next update and three copies in float64,
+    as many as the reference takes. W0 is beside them as it was read, with its masks. Files that
+    are mapped are counted as if they were read.
+    """
+    entries = block.rows * block.cols
+    if settings.only == "sparsity":
+        return _with_heap(entries * 2 * (SINGLE + HALF), settings)
+    storages, update = 2 if settings.also_bf16 else 1, 2 * SINGLE + DOUBLE
+    held = SINGLE + MASK + storages * update + 3 * DOUBLE
+    if checkpoints > 1:
+        held += storages * (DOUBLE + 2 * SINGLE) + update + (storages - 1) * 2 * SINGLE
+    return _with_heap(entries * held + _factoring_bytes(block, storages, settings), settings)
+
+
+def _factoring_bytes(block: Block, storages: int, settings: Settings) -> int:
+    """Vectors of W0, in each storage, and of W_t; squares of the shorter side.
 
     A device's library keeps every eigenvector, and bounding its error takes as much again.
     """
-    if not block.spectral or settings.only == "sparsity":
+    if not block.spectral:
         return 0
-    short = min(block.rows, block.cols)
     k = principal_size(block.rows, block.cols, settings.angle_k)
-    vectors = 2 * (block.rows + block.cols) * k
-    squares = 3 if settings.device == "cpu" else 8
-    return DOUBLE * (7 * block.rows * block.cols + squares * short * short + 2 * vectors)
+    vectors = (1 + storages) * (block.rows + block.cols) * k
+    squares = (5 if settings.device == "cpu" else 8) * min(block.rows, block.cols) ** 2
+    return DOUBLE * (vectors + squares)
 
 
-def measured_speed(device: str) -> Speed:
+def _with_heap(held: int, settings: Settings) -> int:
+    """Add what the C library keeps of freed pieces, and BLAS for itself; measured, on the CPU.
+
+    Pieces of more than 32 MiB go back to the system at once, so that it does not grow for ever.
+    """
+    if settings.device != "cpu":
+        return held
+    return held + min(HEAP + held * 15 // 100, MOST_HEAP)
+
+
+def measured_speed(settings: Settings) -> Speed:
     """Time one factorisation where it will run, and one pass over its entries on the CPU.
 
     What the CPU does is told by its own time, which other work on the machine does not enter.
     """
+    if settings.only == "sparsity":
+        return Speed(NOMINAL.flops, _counting_speed())
+    device = settings.device
     side = PROBE if device == "cpu" else DEVICE_PROBE
     matrix = torch.randn(side, 2 * side, generator=torch.Generator().manual_seed(0))
     moved = matrix.to(device)
@@ -174,6 +216,15 @@ def measured_speed(device: str) -> Speed:
         factored = _timed(lambda: factor(moved, side // 2), clock)
         counted = _timed(lambda: visibility(matrix, 1.01 * matrix), time.process_time)
     return Speed(_factor_flops(side, 2 * side, side // 2) / factored, matrix.numel() / counted)
+
+
+def _counting_speed() -> float:
+    """Entries a second of reading two float32 matrices in memory and counting what changed."""
+    base = torch.randn(DEVICE_PROBE, DEVICE_PROBE, generator=torch.Generator().manual_seed(0))
+    tuned = 1.01 * base
+    with one_thread():
+        taken = _timed(lambda: sparsity(base, tuned), time.process_time)
+    return base.numel() / taken
 
 
 def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
