@@ -106,16 +106,14 @@ def run_tasks(tasks: list[Task], workers: int, on_event: Callable[[Event], None]
                 task, slot = running.pop(future)
                 idle.append(slot)
                 killed[task.name] += was_killed(future)
-                if was_killed(future) and killed[task.name] < LIVES:
+                event = _outcome(task.name, future, killed[task.name])
+                if event.killed:
                     waiting.insert(0, task)
-                    on_event(Event(task.name, 0, 1, killed=True))
-                    continue
-                failure = _failure(future)
-                if failure is None:
+                elif event.failure is None:
                     ended.add(task.name)
                 else:
-                    failures[task.name] = failure
-                on_event(Event(task.name, 1, 1, ended=True, failure=failure))
+                    failures[task.name] = event.failure
+                on_event(event)
             waiting = _without_blocked(waiting, failures, on_event)
             for slot in slots:
                 for name, done, total in slot.messages():
@@ -155,6 +153,13 @@ def _of_gates(run: StudyRun, runs: list[StudyRun], gates: GatesSection) -> Task:
         return pool.submit(worker.gate_run, name, run.folder, run.gates, scored_by, settings)
 
     return Task(name, run, needs, GATES_WEIGHT * run.recipe.steps, start)
+
+
+def _outcome(name: str, future: "Future[None]", killed: int) -> Event:
+    """How a task came out of its process, the last of `killed` that were killed, if it was."""
+    if was_killed(future) and killed < LIVES:
+        return Event(name, 0, 1, killed=True)
+    return Event(name, 1, 1, ended=True, failure=_failure(future))
 
 
 def _failure(future: "Future[None]") -> str | None:
