@@ -179,7 +179,9 @@ class Gates(Part):
     def _of_control(self, evidence: Evidence) -> dict[_Test, Interval]:
         """What is tested, of the control, as far as it was measured."""
         found = dict[_Test, Interval]()
-        for test in TESTS if self.control is not None else ():
+        if self.control is None:
+            return found
+        for test in TESTS:
             with suppress(AbsentError):
                 found[test] = test.over_seeds(evidence.gates(self.control))
         return found
