@@ -55,9 +55,11 @@ def arm(
     return {seed: Trained(w0=f"{w0}-{seed}", table=make(seed)) for seed in range(seeds)}
 
 
-def evaluated(*accuracies: float | None) -> dict[int, Trained]:
-    """An arm of which only accuracies are known, one a seed."""
-    return {seed: Trained(w0="anchor", accuracy=one) for seed, one in enumerate(accuracies)}
+def evaluated(*accuracies: float | None, start: float | None = None) -> dict[int, Trained]:
+    """An arm of which only accuracies are known, one a seed, and where all seeds started."""
+    return {
+        seed: Trained(w0="anchor", accuracy=one, start=start) for seed, one in enumerate(accuracies)
+    }
 
 
 def evidence(**arms: dict[int, Trained]) -> Evidence:

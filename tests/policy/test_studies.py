@@ -58,11 +58,10 @@ def test_no_arm_of_the_gpu_size_keeps_a_setting_of_the_miniature(name: str, tmp_
 @pytest.mark.parametrize("name", SIZES)
 def test_real_scale_has_the_papers_hyper_parameters(name: str, tmp_path: Path) -> None:
     file = STUDIES / f"qwen3/{name}.toml"
-    runs = {run.name: run for run in plan(load_study(file), file, tmp_path)}
-    anchor, opd = runs["anchor"].recipe, runs["opd"].recipe
-    assert {run.name for run in runs.values() if run.role == "stage"} <= {
-        "anchor", "anchor_4b", "anchor_14b"
-    }  # fmt: skip
+    study = load_study(file)
+    runs = {run.name: run for run in plan(study, file, tmp_path)}
+    anchor, opd = runs["sft_paper"].recipe, runs["opd"].recipe
+    assert {run.role for run in runs.values()} == {"arm"}, "the anchor is trained once, as an arm"
     assert (anchor.student.id, anchor.steps, anchor.batch.sequences) == (
         "Qwen/Qwen3-8B-Base", 5375, 256
     )  # fmt: skip
@@ -71,10 +70,46 @@ def test_real_scale_has_the_papers_hyper_parameters(name: str, tmp_path: Path) -
     assert (opd.optimizer.lr, opd.optimizer.betas) == (1e-6, (0.9, 0.98))
     assert {run.recipe.optimizer.weight_decay for run in runs.values()} <= {0.1, 0.0}
     assert opd.save.steps == (63, 127, 191, 255, 299)
+    assert {runs[arm].student for arm in ("sft", "opd", "rlvr", "random_reward")} == {"sft_paper"}
+    assert study.notes == ("One seed: every row of the ledger is undetermined; add seeds.",)
+    assert study.seeds == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("spectrum", ("C1", "C3", "C4", "C5")),
+        ("locking", ("C6", "C7", "C8", "C9")),
+        ("sufficiency", ("C10",)),
+    ],
+)
+def test_real_scale_tests_claims_under_the_papers_budgets(
+    name: str, claims: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = STUDIES / f"qwen3/{name}.toml"
+    study = load_study(file)
+    runs = {run.name: run.recipe for run in plan(study, file, tmp_path)}
+    for claim in claims:
+        own, unmatched = study.claims[claim].arms, study.claims[f"{claim} unmatched"].arms
+        assert "opd" in own, claim
+        assert "opd" in unmatched, claim
+        assert {runs[arm].steps for arm in own} == {299}, claim
+        longer = {runs[arm].steps for arm in unmatched} - {299}
+        assert longer <= {5375, 1023}, claim
+        assert longer, claim
+        assert ("rlvr" in own) == ("rlvr_paper" in unmatched), claim
+        assert ("sft" in own or "sft_base" in own) == ("sft_paper" in unmatched), claim
+
+
+@pytest.mark.parametrize("folder", ["miniature", "gpu", "qwen3"])
+def test_the_gates_of_the_claims_control_are_measured(folder: str) -> None:
+    study = load_study(STUDIES / folder / "gates.toml")
+    assert study.claims["C14"].arms == ("opd", "random_reward")
+    assert {"opd", "random_reward"} <= set(study.gates.arms)
 
 
 def test_real_scale_is_planned_without_a_network(tmp_path: Path) -> None:
-    found = first_seed(STUDIES / "qwen3/robustness.toml", tmp_path, "anchor", "opd_moe_teacher")
+    found = first_seed(STUDIES / "qwen3/robustness.toml", tmp_path, "sft_paper", "opd_moe_teacher")
     for one in found.values():
         assert one.training is None
         assert "Qwen/Qwen3-8B-Base@main: the tokenizer cannot be had" in one.why

@@ -29,12 +29,14 @@ class Trained:
     Attributes:
         w0: digest of the weights it starts from; None where the study does not tell.
         accuracy: at temperature 1, at the end; None where it was not evaluated.
+        start: the same at step 0.
         table: its `matrices`; None where it was not measured.
         gates: its `gates.json`; None where there is none.
     """
 
     w0: str | None = None
     accuracy: float | None = None
+    start: float | None = None
     table: pd.DataFrame | None = None
     gates: Mapping[str, Any] | None = None
 
@@ -68,6 +70,19 @@ class Evidence:
         """
         found = {seed: one.accuracy for seed, one in self._seeds(arm).items()}
         return self._present(found, f"{arm} was not evaluated")
+
+    def gains(self, arm: str) -> dict[int, float]:
+        """The last accuracies of an arm less those at step 0, by seed.
+
+        Raises:
+            AbsentError: no seed of it was evaluated at both.
+        """
+        found = {
+            seed: one.accuracy - one.start
+            for seed, one in self._seeds(arm).items()
+            if one.accuracy is not None and one.start is not None
+        }
+        return self._present(found, f"{arm} was not evaluated at its start")
 
     def gates(self, arm: str) -> dict[int, Mapping[str, Any]]:
         """What was measured of an arm's gates, by seed.
@@ -134,6 +149,7 @@ def read_evidence(folder: Path, arms: set[str]) -> Evidence:
 
 
 class _Accuracy(BaseModel):
+    start: float | None = None
     end: float | None = None
 
 
@@ -167,6 +183,7 @@ def _trained(folder: Path, run: _Run) -> Trained:
     return Trained(
         w0=run.w0_digest,
         accuracy=run.accuracy.end,
+        start=run.accuracy.start,
         table=_table(measured / TABLE_FILE) if measured else None,
         gates=_gates(folder / run.gates / GATES_FILE) if run.gates else None,
     )

@@ -1,6 +1,8 @@
 """The three gates of an arm: bounded, steered off W0's principal directions, seen in bfloat16."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat
@@ -22,7 +24,7 @@ from hodograph.claims.part import Part
 from hodograph.claims.text import SHARE, bounds, value
 from hodograph.statistics.paired import Interval
 
-Values = dict[int, float]
+Runs = Mapping[int, Mapping[str, Any]]
 NUMBERS = {
     "norm": "I.relative_norm",
     "bound": "I.bound",
@@ -36,6 +38,47 @@ NUMBERS = {
 """What is read of `gates.json`, and where under `gates` it stands."""
 
 
+@dataclass(frozen=True)
+class _Test:
+    """One condition, on a number of NUMBERS, or on one less another.
+
+    Attributes:
+        check: the condition, in words.
+        what: the number, in words.
+        first: its name.
+        less: name of the one that is taken off.
+    """
+
+    check: str
+    what: str
+    first: str
+    less: str | None = None
+
+    def over_seeds(self, runs: Runs) -> Interval:
+        """The number over seeds.
+
+        Raises:
+            AbsentError: it was not measured.
+        """
+        found = _values(runs, self.first)
+        if self.less is not None:
+            less = _values(runs, self.less)
+            found = {seed: one - less[seed] for seed, one in found.items()}
+        return over_seeds(list(found.values()))
+
+
+BOUNDED = _Test("I: norm within its bound", "I, norm − bound", "norm", "bound")
+STEERED = _Test("II: energy below chance", "II, chance − energy", "chance", "energy")
+RELAXED = _Test(
+    "II: relaxed by per-token coefficients",
+    "II, energy − that of one coefficient a sample",
+    "energy",
+    "shared",
+)
+SEEN = _Test("III: visible as predicted", "III, deviation", "deviation")
+TESTS = (BOUNDED, STEERED, RELAXED, SEEN)
+
+
 class Gates(Part):
     """`arm` keeps the three gates, and its per-token coefficients relax the second.
 
@@ -44,8 +87,11 @@ class Gates(Part):
     above what one coefficient a sample gives on the same samples. III: which entries visibly change
     is what storage predicts, by exponent of W0.
 
+    What the control passes too says nothing of the objective, and is undetermined.
+
     Attributes:
         arm: whose `gates.json`.
+        control: an arm that learns nothing, whose gates are measured too.
         inputs: share of the shortfall against chance that the layers' inputs must give to explain
             it.
         deviation: from the prediction, mean over entries, that still is the prediction.
@@ -53,13 +99,14 @@ class Gates(Part):
 
     type: Literal["gates"] = "gates"
     arm: str
+    control: str | None = None
     inputs: Annotated[float, Field(gt=0, le=1)] = 0.8
     deviation: PositiveFloat = 0.05
 
     @property
     def arms_named(self) -> tuple[str, ...]:
-        """The arm."""
-        return (self.arm,)
+        """The arm, then the control."""
+        return (self.arm,) if self.control is None else (self.arm, self.control)
 
     @property
     def words(self) -> str:
@@ -67,46 +114,87 @@ class Gates(Part):
         return f"three gates of {self.arm}, the second relaxed by per-token coefficients"
 
     def examine(self, evidence: Evidence) -> Finding:
-        """Judge each gate over seeds."""
+        """Judge each gate over seeds, beside the control's."""
         runs = evidence.gates(self.arm)
-        read = {name: {s: _at(run, place) for s, run in runs.items()}
-                for name, place in NUMBERS.items()}  # fmt: skip
-        means = {name: over_seeds(list(values.values())) for name, values in read.items()}
-        tested = {
-            "I, norm − bound": _less(read["norm"], read["bound"]),
-            "II, chance − energy": _less(read["chance"], read["energy"]),
-            "II, energy − that of one coefficient a sample": _less(read["energy"], read["shared"]),
-            "III, deviation": means["deviation"],
-        }
-        bounded, steered, relaxed, seen = tested.values()
+        means = {name: over_seeds(list(_values(runs, name).values())) for name in NUMBERS}
+        tested = {test: test.over_seeds(runs) for test in TESTS}
+        beside = self._of_control(evidence)
         return Finding(
-            checks=(
-                Check("I: norm within its bound", *placed(bounded, -INFINITE, 0)),
-                self._steered(steered, read),
-                _above("II: relaxed by per-token coefficients", relaxed),
-                Check("III: visible as predicted", *placed(seen, 0, self.deviation)),
-            ),
+            checks=tuple(self._check(test, one, runs, beside) for test, one in tested.items()),
             ours=_listed(means, "norm", "energy", "deviation"),
-            interval=", ".join(f"{what} {bounds(one, SHARE)}" for what, one in tested.items()),
-            null=_listed(means, "bound", "chance", "inputs", "shared", "Gaussian"),
-            numbers=tuple(number(what, one) for what, one in tested.items()),
-            nulls=tuple(number(what, one) for what, one in means.items()),
+            interval=", ".join(f"{test.what} {bounds(one, SHARE)}" for test, one in tested.items()),
+            null=", ".join(
+                [
+                    _listed(means, "bound", "chance", "inputs", "shared", "Gaussian"),
+                    *(f"{self.control} {t.what} {value(v.mean, SHARE)}" for t, v in beside.items()),
+                ]
+            ),
+            numbers=tuple(number(test.what, one) for test, one in tested.items()),
+            nulls=(
+                *(number(what, one) for what, one in means.items()),
+                *(number(f"{test.what}, {self.control}", one) for test, one in beside.items()),
+            ),
             seeds=tuple(sorted(runs)),
+            notes=tuple(self._notes(beside)),
         )
 
-    def _steered(self, short: Interval, read: Mapping[str, Values]) -> Check:
+    def _check(
+        self, test: _Test, found: Interval, runs: Runs, beside: Mapping[_Test, Interval]
+    ) -> Check:
+        """A condition that holds, unless the inputs or the control account for it."""
+        check = self._placed(test, found)
+        if check.word == "holds" and test is STEERED:
+            check = self._explained(check, runs)
+        if check.word == "holds" and test in beside:
+            check = self._against(check, self._placed(test, beside[test]))
+        return check
+
+    def _placed(self, test: _Test, found: Interval) -> Check:
+        if test is BOUNDED:
+            return Check(test.check, *placed(found, -INFINITE, 0))
+        if test is SEEN:
+            return Check(test.check, *placed(found, 0, self.deviation))
+        return _above(test.check, found)
+
+    def _explained(self, check: Check, runs: Runs) -> Check:
         """Off the principal directions, and whether the layers' inputs give that already."""
-        check = _above("II: energy below chance", short)
-        if check.word != "holds":
-            return check
+        energy, inputs = _values(runs, "energy"), _values(runs, "inputs")
         left = [
-            self.inputs * (chance - read["energy"][seed]) - (chance - read["inputs"][seed])
-            for seed, chance in read["chance"].items()
+            self.inputs * (chance - energy[seed]) - (chance - inputs[seed])
+            for seed, chance in _values(runs, "chance").items()
         ]
         word, _ = placed(over_seeds(left), -INFINITE, 0)
         causes: tuple[Cause, ...] = ("inputs",) if word == "holds" else ()
-        return Check(check.what, "holds", causes=causes,
-                     unresolved=HALFWAY if word == "undetermined" else "")  # fmt: skip
+        return replace(check, causes=causes, unresolved=HALFWAY if word == "undetermined" else "")
+
+    def _against(self, check: Check, beside: Check) -> Check:
+        """A check that holds, beside that of the control."""
+        if beside.word == "holds":
+            return Check(check.what, "undetermined", f"{self.control} passes it too")
+        if beside.word == "does not hold":
+            return check
+        why = f"whether {self.control} passes it too: {beside.why}"
+        return replace(check, unresolved="; ".join(filter(None, (check.unresolved, why))))
+
+    def _of_control(self, evidence: Evidence) -> dict[_Test, Interval]:
+        """What is tested, of the control, as far as it was measured."""
+        found = dict[_Test, Interval]()
+        if self.control is None:
+            return found
+        for test in TESTS:
+            with suppress(AbsentError):
+                found[test] = test.over_seeds(evidence.gates(self.control))
+        return found
+
+    def _notes(self, beside: Mapping[_Test, Interval]) -> list[str]:
+        """Conditions that have no control."""
+        if self.control is None:
+            return []
+        if not beside:
+            return [f"the gates of {self.control} were not measured: any update may pass"]
+        return [
+            f"{test.check}: not measured of {self.control}" for test in TESTS if test not in beside
+        ]
 
 
 def _above(what: str, found: Interval) -> Check:
@@ -120,8 +208,13 @@ def _above(what: str, found: Interval) -> Check:
     return Check(what, "undetermined", NOISE)
 
 
-def _less(first: Values, second: Values) -> Interval:
-    return over_seeds([first[seed] - second[seed] for seed in first])
+def _values(runs: Runs, name: str) -> dict[int, float]:
+    """A number of NUMBERS by seed.
+
+    Raises:
+        AbsentError: it is not there, or not defined.
+    """
+    return {seed: _at(run, NUMBERS[name]) for seed, run in runs.items()}
 
 
 def _at(run: Mapping[str, Any], place: str) -> float:

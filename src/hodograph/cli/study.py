@@ -82,11 +82,12 @@ def _print_plan(loaded: Study, runs: list[StudyRun], workers: int) -> None:
     with bars() as progress:
         bar = progress.add_task("plan", total=len(runs))
         found = estimate_study(
-            runs, workers, lambda done, total: progress.update(bar, completed=done, total=total)
+            runs,
+            workers,
+            lambda done, total: progress.update(bar, completed=done, total=total),
+            loaded.gates,
         )
     print_study_plan(Terminal(), loaded.name, found)
-    if loaded.gates is not None:
-        Terminal().print("The account of the gates is not in the work left.")
 
 
 class _Shown:
@@ -104,6 +105,9 @@ class _Shown:
         """Move the task's bar and the whole's."""
         if event.task in self._ended:
             return  # a message of a worker that came after its result
+        if event.killed:
+            said = f"{event.task}: its worker process was killed; it goes on in another"
+            self._progress.console.print(said, soft_wrap=True, highlight=False)
         if event.ended:
             self._ended.add(event.task)
         if event.task not in self._bars:

@@ -36,7 +36,7 @@ def print_study_plan(console: Console, name: str, estimate: StudyEstimate) -> No
 
 def _row(name: str, rows: dict[int, RunEstimate], seeds: list[int]) -> list[str]:
     first = next(iter(rows.values()))
-    missing = [one for one in rows.values() if one.seconds or one.training is None]
+    missing = [one for one in rows.values() if one.seconds or None in (one.training, one.gates)]
     longest = max(missing, key=lambda one: one.seconds, default=None)
     time = "" if longest is None else _time(longest)
     states = [_state(rows[seed]) if seed in rows else "" for seed in seeds]
@@ -44,7 +44,7 @@ def _row(name: str, rows: dict[int, RunEstimate], seeds: list[int]) -> list[str]
 
 
 def _time(one: RunEstimate) -> str:
-    if one.training is None:
+    if one.training is None or not one.seconds:
         return "?"
     return f"{MARKS[one.basis]}{duration(one.seconds)}"
 
@@ -53,7 +53,7 @@ def _state(one: RunEstimate) -> str:
     if one.kept.other is not None:
         return "another recipe"
     if one.kept.measured:
-        return "measured"
+        return "no gates" if one.gated and one.kept.gates is None else "measured"
     if one.kept.finished:
         return "finished"
     return f"step {one.kept.step}" if one.kept.step else "missing"
@@ -68,6 +68,7 @@ def _summary(estimate: StudyEstimate) -> list[str]:
     lines = [
         f"{arms} arms and {len(runs) - arms} stages over all seeds: {finished} of {len(runs)}"
         f" finished, {measured} of {arms} measured.",
+        *_of_gates(runs),
         f"Work left: {duration(sum(one.seconds for one in runs))}, or"
         f" {duration(estimate.wall)} in {estimate.workers} worker processes{_but(runs)}.",
         f"On disk: {decimal(sum(one.kept.size for one in runs))} now, and"
@@ -88,10 +89,23 @@ def _summary(estimate: StudyEstimate) -> list[str]:
     return lines
 
 
+def _of_gates(runs: list[RunEstimate]) -> list[str]:
+    """How many of the gates are there, and what the rest takes; nothing where none are asked."""
+    gated = [one for one in runs if one.gated]
+    if not gated:
+        return []
+    there = sum(one.kept.gates is not None for one in gated)
+    known = all(one.gates is not None for one in gated)
+    left = duration(sum(one.gates or 0.0 for one in gated)) if known else "?"
+    return [f"Gates: {there} of {len(gated)} measured, {left} left."]
+
+
 def _but(runs: list[RunEstimate]) -> str:
     """What the sum leaves out."""
     unknown = sum(one.training is None for one in runs)
     unmeasured = sum(one.measuring is None for one in runs)
+    ungated = sum(one.gates is None for one in runs)
     left = [f"{unknown} runs of unknown size"] if unknown else []
     left += [f"measuring {unmeasured} arms, of which none was timed yet"] if unmeasured else []
+    left += [f"the gates of {ungated} arms, of which none was timed yet"] if ungated else []
     return f", without {' and '.join(left)}" if left else ""

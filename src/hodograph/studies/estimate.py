@@ -5,12 +5,12 @@ mean over its other seeds, else its operations times the median seconds an opera
 that are there (of its kind, supervised or on-policy, where there is one), else its operations at
 the speed of one large matrix product, which no run exceeds. Operations are counted as in
 `hodograph.training.plan`. Measuring takes the median seconds a checkpoint of the arms that were
-measured.
+measured; an account of the gates, the median of those that are there.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Literal
 
@@ -18,6 +18,7 @@ from huggingface_hub import constants
 
 from hodograph.errors import HodographError
 from hodograph.recipes import Recipe
+from hodograph.studies.gates import GatesSection
 from hodograph.studies.kept import Kept, kept
 from hodograph.studies.plan import StudyRun
 from hodograph.studies.schedule import time_of_all
@@ -44,6 +45,8 @@ class RunEstimate:
         measuring: seconds of measuring left; None where no arm was measured yet.
         size: bytes of the checkpoints still to be written; None where the model is not known.
         why: why the model is not known.
+        gated: whether the study measures its gates.
+        gates: seconds of measuring its gates left; None where no arm's were measured yet.
     """
 
     run: StudyRun
@@ -53,10 +56,17 @@ class RunEstimate:
     measuring: float | None
     size: int | None
     why: str | None
+    gated: bool = False
+    gates: float | None = 0.0
 
     @property
     def seconds(self) -> float:
         """Seconds left, of what is known."""
+        return self.until_measured + (self.gates or 0.0)
+
+    @property
+    def until_measured(self) -> float:
+        """Seconds of training and measuring left, of what is known."""
         return (self.training or 0.0) + (self.measuring or 0.0)
 
 
@@ -75,25 +85,60 @@ class StudyEstimate:
     wall: float
 
 
-def estimate_study(runs: list[StudyRun], workers: int, on_planned: OnPlanned) -> StudyEstimate:
+def estimate_study(
+    runs: list[StudyRun],
+    workers: int,
+    on_planned: OnPlanned,
+    gates: GatesSection | None = None,
+) -> StudyEstimate:
     """Estimate what is left of a study; nothing is trained, fetched or written.
 
     Args:
         runs: as planned.
         workers: processes that will share the work.
         on_planned: called with (runs looked at, runs).
+        gates: whose gates the study measures; none by default.
 
     Raises:
         StorageError: a file of a run's folder is damaged.
+        SettingsError: the gates' teacher is no run of the study.
     """
     there = {run.key: kept(run) for run in runs}
     plans = _planned(runs, on_planned)
     speed = _Speed(runs, there, plans)
     a_checkpoint = _measuring_a_checkpoint(runs, there)
     found = [_estimated(run, there[run.key], plans[run.key], speed, a_checkpoint) for run in runs]
-    seconds = {one.run.key: one.seconds for one in found if one.seconds}
-    needs = {run.key: run.needs for run in runs}
-    return StudyEstimate(found, workers, time_of_all(seconds, needs, workers))
+    if gates is not None:
+        found = _with_gates(found, gates)
+    return StudyEstimate(found, workers, _wall(found, gates, workers))
+
+
+def _with_gates(found: list[RunEstimate], gates: GatesSection) -> list[RunEstimate]:
+    """The same with what is left of the gates: the median of the accounts that are there."""
+    seen = [one.kept.gates for one in found if one.kept.gates is not None]
+    left = median(seen) if seen else None
+    return [
+        replace(one, gated=True, gates=left if one.kept.gates is None else 0.0)
+        if gates.applies_to(one.run)
+        else one
+        for one in found
+    ]
+
+
+def _wall(found: list[RunEstimate], gates: GatesSection | None, workers: int) -> float:
+    """Seconds until the last worker process ends; gates wait for their run and its teacher."""
+    runs = [one.run for one in found]
+    seconds, needs = dict[str, float](), dict[str, tuple[str, ...]]()
+    for one in found:
+        key = one.run.key
+        if one.until_measured:
+            seconds[key], needs[key] = one.until_measured, one.run.needs
+        if gates is not None and one.gates:
+            teacher = gates.teacher_of(one.run, runs)
+            name = f"gates {key}"
+            seconds[name] = one.gates
+            needs[name] = (key,) if teacher is None else (key, teacher.key)
+    return time_of_all(seconds, needs, workers)
 
 
 def _planned(runs: list[StudyRun], on_planned: OnPlanned) -> dict[str, TrainingPlan | str]:

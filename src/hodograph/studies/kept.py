@@ -7,6 +7,8 @@ from pathlib import Path
 from hodograph.errors import SettingsError
 from hodograph.exclusive import LOCK_FILE
 from hodograph.studies.plan import StudyRun
+from hodograph.tables.gates import GATES
+from hodograph.tables.store import MATRICES
 from hodograph.training.folder import RunFolder, read_json
 from hodograph.watching import RunView, read_run
 
@@ -21,6 +23,7 @@ class Kept:
         measured: whether it is finished and was measured.
         size: bytes of the run's folder.
         measuring: seconds from the measurement's lock to its summary, where it was measured.
+        gates: the same for the account of its gates, where there is one.
         seconds_a_step: from its start to its last step; None where it was resumed, or has no step.
         other: the setting in which the folder's recipe differs from the study's, in words.
     """
@@ -30,6 +33,7 @@ class Kept:
     measured: bool = False
     size: int = 0
     measuring: float | None = None
+    gates: float | None = None
     seconds_a_step: float | None = None
     other: str | None = None
 
@@ -43,13 +47,15 @@ def kept(run: StudyRun) -> Kept:
     if not (run.folder / "recipe.json").exists():
         return Kept(size=_size(run.folder))
     view = read_run(run.folder)
-    measuring = _measuring(run.measurement) if view.finished else None
+    measuring = _seconds(run.measurement / MATRICES.summary_file) if view.finished else None
+    gates = _seconds(run.gates / GATES.summary_file) if view.finished else None
     return Kept(
         step=view.step,
         finished=view.finished,
         measured=measuring is not None,
         size=_size(run.folder),
         measuring=measuring,
+        gates=gates,
         seconds_a_step=_seconds_of_whole(run.folder, view) or view.seconds_a_step,
         other=_other(run),
     )
@@ -63,8 +69,9 @@ def _seconds_of_whole(folder: Path, view: RunView) -> float | None:
     return (datetime.fromisoformat(finished).timestamp() - view.started[0]) / view.step
 
 
-def _measuring(folder: Path) -> float | None:
-    summary, lock = folder / "summary.json", folder / LOCK_FILE
+def _seconds(summary: Path) -> float | None:
+    """From the lock of a result to its summary; None without a summary."""
+    lock = summary.with_name(LOCK_FILE)
     if not summary.exists():
         return None
     begun = lock if lock.exists() else summary

@@ -1,20 +1,20 @@
 """Running a study: what is missing is trained and measured, in worker processes."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
-from typing import Any
 
 from hodograph.errors import HodographError
-from hodograph.processes import SPAWN, worker_pool
 from hodograph.studies import worker
 from hodograph.studies.gates import GatesSection
 from hodograph.studies.plan import StudyRun
+from hodograph.studies.slot import Slot, Start, was_killed
 from hodograph.studies.study import MeasureSection
 
+LIVES = 2  # of a task: when its process was killed so often, it fails
 MEASURE_WEIGHT = 0.15  # of a run's steps; only the bar's estimate depends on it
 GATES_WEIGHT = 2.0  # the same, for the three checkpoints of an account of the gates
 
@@ -35,18 +35,28 @@ class Task:
     run: StudyRun
     needs: tuple[str, ...]
     weight: float
-    submit: Callable[[ProcessPoolExecutor], "Future[None]"]
+    submit: Start
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a task: it went on, or ended, well or with a failure."""
+    """What happened to a task: it went on, or ended, well or with a failure, or is begun again.
+
+    Attributes:
+        task: its name.
+        done: of `total` in work.
+        total: as the task counts.
+        ended: whether it is over.
+        failure: why it failed.
+        killed: whether its process was killed, and it goes on in another.
+    """
 
     task: str
     done: int
     total: int
     ended: bool = False
     failure: str | None = None
+    killed: bool = False
 
 
 def tasks_of(
@@ -72,33 +82,42 @@ def tasks_of(
 
 
 def run_tasks(tasks: list[Task], workers: int, on_event: Callable[[Event], None]) -> dict[str, str]:
-    """Run tasks in worker processes as soon as what they need has ended.
+    """Run tasks in worker processes as soon as what they need has ended, in their order.
 
-    A failed task does not stop the others, only those that need it.
+    A failed task does not stop the others, only those that need it. One whose process was killed
+    is begun again in a new process, once.
 
     Returns:
         The failed tasks and why, empty if all went well.
     """
     waiting, failures = list(tasks), dict[str, str]()
-    ended: set[str] = set()
-    running: dict[Future[None], Task] = {}
-    messages = SPAWN.Queue()
-    with worker_pool(workers, worker.start, messages) as pool:
+    ended, killed = set[str](), Counter[str]()
+    running: dict[Future[None], tuple[Task, Slot]] = {}
+    with ExitStack() as opened:
+        slots = [Slot(opened) for _ in range(min(workers, len(tasks)))]
+        idle = list(slots)
         while waiting or running:
-            for task in [task for task in waiting if ended.issuperset(task.needs)]:
+            ready = [task for task in waiting if ended.issuperset(task.needs)]
+            for task in ready[: len(idle)]:
                 waiting.remove(task)
-                running[_submitted(task, pool)] = task
+                slot = idle.pop()
+                running[slot.submit(task.submit)] = task, slot
             for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                task = running.pop(future)
-                failure = _failure(future)
-                if failure is None:
+                task, slot = running.pop(future)
+                idle.append(slot)
+                killed[task.name] += was_killed(future)
+                event = _outcome(task.name, future, killed[task.name])
+                if event.killed:
+                    waiting.insert(0, task)
+                elif event.failure is None:
                     ended.add(task.name)
                 else:
-                    failures[task.name] = failure
-                on_event(Event(task.name, 1, 1, ended=True, failure=failure))
+                    failures[task.name] = event.failure
+                on_event(event)
             waiting = _without_blocked(waiting, failures, on_event)
-            for name, done, total in _drained(messages):
-                on_event(Event(name, done, total))
+            for slot in slots:
+                for name, done, total in slot.messages():
+                    on_event(Event(name, done, total))
     return failures
 
 
@@ -108,13 +127,11 @@ def checkpoints_of(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.removeprefix("step_")))
 
 
-def _training(name: str, run: StudyRun) -> Callable[[ProcessPoolExecutor], "Future[None]"]:
+def _training(name: str, run: StudyRun) -> Start:
     return lambda pool: pool.submit(worker.train_run, name, run.recipe, run.folder)
 
 
-def _measuring(
-    name: str, run: StudyRun, measure: MeasureSection
-) -> Callable[[ProcessPoolExecutor], "Future[None]"]:
+def _measuring(name: str, run: StudyRun, measure: MeasureSection) -> Start:
     inputs = run.folder if measure.inputs == "run" else None
     return lambda pool: pool.submit(
         worker.measure_run,
@@ -138,23 +155,23 @@ def _of_gates(run: StudyRun, runs: list[StudyRun], gates: GatesSection) -> Task:
     return Task(name, run, needs, GATES_WEIGHT * run.recipe.steps, start)
 
 
-def _submitted(task: Task, pool: ProcessPoolExecutor) -> "Future[None]":
-    """Start a task; where the pool lost a worker before, that is the task's failure."""
-    try:
-        return task.submit(pool)
-    except BrokenProcessPool as error:
-        lost: Future[None] = Future()
-        lost.set_exception(error)
-        return lost
+def _outcome(name: str, future: "Future[None]", killed: int) -> Event:
+    """How a task came out of its process, the last of `killed` that were killed, if it was."""
+    if was_killed(future) and killed < LIVES:
+        return Event(name, 0, 1, killed=True)
+    return Event(name, 1, 1, ended=True, failure=_failure(future))
 
 
 def _failure(future: "Future[None]") -> str | None:
+    if was_killed(future):
+        return (
+            f"its worker process was killed {LIVES} times, perhaps for memory; run the same command"
+            " again to go on, or with fewer --workers"
+        )
     try:
         future.result()
     except HodographError as error:
         return str(error)
-    except BrokenProcessPool:
-        return "a worker process was killed; run the same command again to go on"
     except Exception as error:  # a defect in one arm must not lose the others
         return f"{type(error).__name__}: {error}"
     return None
@@ -172,11 +189,3 @@ def _without_blocked(
         else:
             left.append(task)
     return left
-
-
-def _drained(messages: Any) -> Iterator[worker.Message]:
-    while True:
-        try:
-            yield messages.get_nowait()
-        except Empty:
-            return

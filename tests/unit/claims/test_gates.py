@@ -69,6 +69,52 @@ def test_the_row_names_the_gate_and_what_stands_beside():
     assert row.ours.startswith("norm 0.606 %, energy 20.2 %")
 
 
+CONTROLLED = Gates(arm="opd", control="coin")
+FAILED = {"norm": 0.03, "per_token": 0.2, "deviation": 0.2}
+PASSED = "undetermined (coin passes it too)"
+
+
+@pytest.mark.parametrize(
+    ("coin", "expected"),
+    [
+        (FAILED, "undetermined (coin passes it too)"),  # energy above that of one coefficient
+        (FAILED | {"shared": 0.3}, "holds"),
+        (FAILED | {"shared": 0.3, "norm": 0.006}, PASSED),
+        (FAILED | {"shared": 0.3, "per_token": 0.05}, PASSED),
+        (FAILED | {"shared": 0.3, "deviation": 0.01}, PASSED),
+        (FAILED | {"shared": 0.3, "deviation": 0.05},
+         "undetermined (whether coin passes it too: the interval reaches across the threshold)"),
+    ],
+)  # fmt: skip
+def test_what_the_control_passes_too_says_nothing(coin, expected):
+    assert verdict(CONTROLLED, evidence(opd=gates(), coin=gates(**coin))) == expected
+
+
+def test_a_gate_that_fails_fails_whatever_the_control_does():
+    assert verdict(CONTROLLED, evidence(opd=gates(norm=0.03), coin=gates())) == "does not hold"
+
+
+def test_the_row_names_the_control_and_its_numbers():
+    found = evidence(opd=gates(), coin=gates(**FAILED | {"shared": 0.3, "norm": 0.01}))
+    row = CONTROLLED.row(CONTROLLED.finding(found))
+    assert row.reason.startswith("I: norm within its bound: undetermined (coin passes it too); ")
+    assert "coin I, norm − bound −0.990 %" in row.null
+    assert row.nulls[-1].what == "III, deviation, coin"
+    assert CONTROLLED.arms_named == ("opd", "coin")
+
+
+def test_a_control_that_was_not_measured_leaves_the_gates_untested():
+    alone = CONTROLLED.finding(evidence(opd=gates()))
+    assert alone.notes == ("the gates of coin were not measured: any update may pass",)
+    coin = gates(**FAILED | {"per_token": None})
+    half = evidence(opd=gates(), coin=coin)
+    assert verdict(CONTROLLED, half) == "holds"
+    assert CONTROLLED.finding(half).notes == (
+        "II: energy below chance: not measured of coin",
+        "II: relaxed by per-token coefficients: not measured of coin",
+    )
+
+
 def test_gates_that_were_not_measured_are_said():
     assert verdict(PART, evidence(opd={0: Trained()})) == "undetermined (gates were not measured)"
     one = evidence(opd={0: gates()[0]})

@@ -1,7 +1,10 @@
 """Accuracy kept or lost under a constraint, and constraints that were no test."""
 
+import json
+
 import pytest
 
+from hodograph.claims.evidence import read_evidence
 from hodograph.claims.retention import Retention
 from planted.claims import evaluated, evidence, verdict
 
@@ -13,8 +16,8 @@ def less(by, noise=0.002):
     return evaluated(*(one - by + noise * seed for seed, one in enumerate(FREE)))
 
 
-def study(confined, random=0.2, frozen=0.4):
-    return evidence(free=evaluated(*FREE), own=less(confined), random=less(random),
+def study(confined, random=0.2, frozen=0.4, start=0.5):
+    return evidence(free=evaluated(*FREE, start=start), own=less(confined), random=less(random),
                     frozen=less(frozen))  # fmt: skip
 
 
@@ -61,8 +64,36 @@ def test_what_was_not_evaluated_is_said():
     assert verdict(part(), absent) == "undetermined (own was not evaluated)"
     alone = evidence(free=evaluated(0.9), own=evaluated(0.9), random=evaluated(0.5))
     assert verdict(part(), alone) == "undetermined (one seed)"
-    without = evidence(free=evaluated(*FREE), own=less(0.0))
+    without = evidence(free=evaluated(*FREE, start=0.5), own=less(0.0))
     assert part().finding(without).notes == ("random is missing", "frozen is missing")
     assert verdict(part(), without) == (
         "undetermined (no control loses accuracy: nothing was tested)"
+    )
+
+
+@pytest.mark.parametrize(("expected", "loss"), [("kept", 0.0), ("kept", 0.1), ("lost", 0.1)])
+def test_a_free_run_that_gained_too_little_decides_nothing(expected, loss):
+    little = study(loss, start=0.82)
+    assert verdict(part(expected), little) == (
+        "undetermined (the free run gained too little: 9.00 points, 10.0 points are needed)"
+    )
+    lenient = part(expected).model_copy(update={"gain": 4.0})
+    assert verdict(lenient, little) == verdict(part(expected), study(loss))
+
+
+def test_a_start_that_was_not_evaluated_leaves_the_gain_untested():
+    found = part().finding(study(0.0, start=None))
+    assert verdict(part(), study(0.0, start=None)) == "holds"
+    assert found.notes == ("free was not evaluated at its start: its gain is untested",)
+
+
+def test_the_start_is_read_where_the_study_says(tmp_path):
+    runs = [
+        {"name": name, "role": "arm", "seed": seed, "accuracy": {"start": 0.9, "end": 0.92}}
+        for name in ("free", "own")
+        for seed in range(3)
+    ]
+    (tmp_path / "study.json").write_text(json.dumps({"name": "small", "runs": runs}))
+    assert "gained too little: 2.00 points" in verdict(
+        part(), read_evidence(tmp_path, {"free", "own"})
     )

@@ -13,6 +13,7 @@ from rich.console import Console
 from hodograph.cli.study import study
 from hodograph.cli.study_plan import print_study_plan
 from hodograph.studies.estimate import RunEstimate, StudyEstimate, estimate_study
+from hodograph.studies.gates import GatesSection
 from hodograph.studies.plan import StudyRun, plan
 from hodograph.studies.study import load_study
 
@@ -70,10 +71,15 @@ def write_run(run: StudyRun, steps: int, seconds: float, finished: bool = False)
 
 
 def write_measurement(run: StudyRun, seconds: float) -> None:
-    run.measurement.mkdir()
-    for name, time in ((".lock", 2000.0), ("summary.json", 2000 + seconds)):
-        (run.measurement / name).write_text("")
-        os.utime(run.measurement / name, (time, time))
+    write_result(run.measurement / "summary.json", seconds)
+
+
+def write_result(summary: Path, seconds: float) -> None:
+    """A result as far as its times are read."""
+    summary.parent.mkdir()
+    for path, time in ((summary.with_name(".lock"), 2000.0), (summary, 2000 + seconds)):
+        path.write_text("")
+        os.utime(path, (time, time))
 
 
 @pytest.fixture
@@ -86,6 +92,19 @@ def runs(tmp_path: Path) -> dict[str, StudyRun]:
 @pytest.fixture
 def left(runs: dict[str, StudyRun]) -> Callable[[], StudyEstimate]:
     return lambda: estimate_study(list(runs.values()), 2, lambda done, total: None)
+
+
+@pytest.fixture
+def gated(runs: dict[str, StudyRun]) -> Callable[[], StudyEstimate]:
+    """What is left where the gates of sft and twice are measured too, under twice's scores."""
+    section = GatesSection(arms=("sft", "twice"), teacher="twice")
+    return lambda: estimate_study(list(runs.values()), 2, lambda done, total: None, section)
+
+
+def printed(found: StudyEstimate) -> list[str]:
+    console = Console(file=io.StringIO(), width=80)
+    print_study_plan(console, "small", found)
+    return console.file.getvalue().splitlines()
 
 
 def by_key(found: StudyEstimate) -> Left:
@@ -152,9 +171,7 @@ def test_the_table_fits_and_says_each_state(runs, left) -> None:
     write_run(runs["seed_0/sft"], 10, seconds=20, finished=True)
     write_measurement(runs["seed_0/sft"], seconds=4)
     write_run(runs["seed_1/sft"], 4, seconds=12)
-    console = Console(file=io.StringIO(), width=80)
-    print_study_plan(console, "small", left())
-    lines = console.file.getvalue().splitlines()
+    lines = printed(left())
     table = {line.split()[0]: line.split() for line in lines[2:6]}
     assert table["base"][-2:] == ["finished", "missing"]
     assert table["sft"] == ["sft", "10", "22.0", "s", "measured", "step", "4"]
@@ -163,6 +180,42 @@ def test_the_table_fits_and_says_each_state(runs, left) -> None:
     text = "\n".join(lines)
     assert "5 arms and 2 stages over all seeds: 2 of 7 finished, 1 of 5 measured." in text
     assert "in 2 worker processes, without 1 runs of unknown size" in text
+
+
+def test_gates_are_counted_and_timed_by_those_that_are_there(runs, gated) -> None:
+    for key in ("seed_0/base", "seed_0/sft", "seed_0/twice", "seed_1/sft"):
+        write_run(runs[key], 10, seconds=20, finished=True)
+    write_measurement(runs["seed_0/sft"], seconds=4)
+    write_measurement(runs["seed_1/sft"], seconds=4)
+    write_result(runs["seed_0/sft"].gates / "gates.json", seconds=7)
+    found = by_key(gated())
+    assert (found["seed_0/sft"].gates, found["seed_0/sft"].seconds) == (0, 0)
+    assert (found["seed_1/sft"].gates, found["seed_1/sft"].seconds) == (7, 7)
+    assert (found["seed_0/twice"].gates, found["seed_0/twice"].seconds) == (7, 11)
+    assert (found["seed_0/hub"].gates, found["seed_0/hub"].gated) == (0, False)
+    lines = printed(gated())
+    assert "Gates: 1 of 4 measured, 21.0 s left." in lines
+    assert next(line for line in lines if line.startswith("sft")).endswith("measured  no gates")
+
+
+def test_gates_of_which_none_is_there_have_no_time(runs, gated, left) -> None:
+    write_run(runs["seed_0/sft"], 10, seconds=20, finished=True)
+    write_measurement(runs["seed_0/sft"], seconds=4)
+    text = "\n".join(printed(gated()))
+    assert "Gates: 0 of 4 measured, ? left." in text
+    assert "the gates of 4 arms, of which none was timed yet" in text
+    assert "ates" not in "\n".join(printed(left()))
+
+
+def test_gates_wait_for_the_run_that_scores_them(runs, gated) -> None:
+    for key, run in runs.items():
+        if key not in ("seed_1/twice", "seed_0/hub"):
+            write_run(run, 10, seconds=20, finished=True)
+    for name in ("seed_0/sft", "seed_0/twice", "seed_1/sft"):
+        write_measurement(runs[name], seconds=4)
+    for name in ("seed_0/sft", "seed_0/twice"):
+        write_result(runs[name].gates / "gates.json", seconds=7)
+    assert gated().wall == 20 + 4 + 7  # twice of seed 1, then both accounts at once
 
 
 def test_the_command_prints_it_and_writes_nothing(runs, tmp_path, capsys) -> None:
