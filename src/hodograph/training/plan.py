@@ -14,6 +14,7 @@ from hodograph.training.launch import require_division
 from hodograph.training.models import model_config, open_tokenizer, require_shared_vocabulary
 from hodograph.training.plan_memory import SAMPLING, TURNS, Layout, memory_of
 from hodograph.training.plan_model import EmptyModel
+from hodograph.training.thinking import settle_thinking
 
 PROBE_CPU, PROBE_GPU = 1024, 8192  # side of the matrices whose product is timed
 TEACHER_SHARE = {"teacher": 1.0, "student": 0.0}  # of the completions, by type of rollout
@@ -73,6 +74,7 @@ def plan_training(recipe: Recipe, layout: Layout | None = None) -> TrainingPlan:
     layout = layout or Layout()
     require_division(recipe, layout.processes)
     tokenizer = open_tokenizer(recipe.student)
+    settle_thinking(tokenizer, recipe.task)
     examples = open_task(recipe.task).training(recipe.seed, EXAMPLES)
     prompt, demonstration = token_lengths(examples, tokenizer)
     completion = recipe.sampling.max_completion_length if recipe.on_policy else demonstration
