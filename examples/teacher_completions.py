@@ -18,6 +18,7 @@ from hodograph.recipes import Recipe, load_recipe
 from hodograph.tasks import Example, open_task
 from hodograph.training.evaluation import eos_ids
 from hodograph.training.models import open_model, open_tokenizer
+from hodograph.training.thinking import settle_thinking
 
 
 def main(source: Path, target: Path) -> None:
@@ -26,6 +27,7 @@ def main(source: Path, target: Path) -> None:
     if recipe.teacher is None:
         sys.exit(f"{source}: there is no [teacher] to answer.")
     model, tokenizer = open_model(recipe.teacher, 0).eval(), open_tokenizer(recipe.teacher)
+    settle_thinking(tokenizer, recipe.task)
     asked = open_task(recipe.task).training(recipe.seed, recipe.steps * recipe.batch.prompts)
     torch.manual_seed(recipe.seed)
     starts = range(0, len(asked), recipe.batch.prompts)

@@ -1,6 +1,6 @@
 """Write checkpoints of a model's shape that hold no weights, to plan a measurement of it.
 
-    pip install 'hodograph[train]'
+    pip install '.[train]'  # in a clone
     python examples/plan/without_weights.py examples/plan/llama_3_70b.json runs/plan 0 100 200
     hodograph measure runs/plan/step_0 runs/plan/step_100 runs/plan/step_200 --plan --workers 64
 

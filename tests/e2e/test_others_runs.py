@@ -33,10 +33,11 @@ def weights(step: int) -> dict[str, Tensor]:
 
 @pytest.fixture
 def runs(tmp_path, write_checkpoint):
-    """What each trainer leaves after 60 and 120 steps."""
+    """What each trainer leaves after 60 and 120 steps, while it writes step 180."""
     write_checkpoint(tmp_path / "BASE", weights(0))
     for step in STEPS:
-        write_checkpoint(tmp_path / f"output/checkpoint-{step}", weights(step))
+        saved = write_checkpoint(tmp_path / f"output/checkpoint-{step}", weights(step))
+        (saved / "trainer_state.json").touch()
         write_checkpoint(tmp_path / f"outputs/weights/step_{step}", weights(step))
         write_checkpoint(tmp_path / f"export/iter_{step:07d}", weights(step))
         actor = tmp_path / f"checkpoints/global_step_{step}/actor"
@@ -45,6 +46,12 @@ def runs(tmp_path, write_checkpoint):
         content = {"model": weights(step), "optimizer": {"step": step}}
         trainer = tmp_path / f"outputs/checkpoints/step_{step}/trainer"
         dcp.save(content, checkpoint_id=trainer, no_dist=True)
+    (tmp_path / "checkpoints/latest_checkpointed_iteration.txt").write_text("120")
+    for begun in (
+        "output/checkpoint-180", "checkpoints/global_step_180/actor", "outputs/weights/step_180",
+        "outputs/checkpoints/step_180/trainer",
+    ):  # fmt: skip
+        (tmp_path / begun).mkdir(parents=True)
     return tmp_path
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
 
 from accelerate import DistributedType, PartialState
 from hodograph.errors import HodographError
@@ -27,14 +29,15 @@ from planted.runs import tiny_recipe
 COIN = {"reward": "random"}
 # gradients are far below eps, so that AdamW's step is linear in them and amplifies no rounding
 LINEAR = {"steps": 3, "optimizer": {"lr": 1.0, "eps": 1.0, "max_grad_norm": 0.5}}
-FSDP2 = {
-    "ACCELERATE_USE_FSDP": "true",
-    "ACCELERATE_TORCH_DEVICE": "cpu",
-    "FSDP_VERSION": "2",
-    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-    "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
-    "FSDP_RESHARD_AFTER_FORWARD": "true",
-}
+CONFIGS = Path(__file__).parents[2] / "examples/accelerate"
+
+
+def switches(engine: str) -> dict[str, str]:
+    """FSDP's variables that `accelerate launch` sets for one of the repository's configs."""
+    file = str(CONFIGS / f"{engine}.yaml")
+    given = launch_command_parser().parse_args(["--config_file", file, "script.py"])
+    launched = prepare_multi_gpu_env(_validate_launch_command(given)[0])
+    return {name: value for name, value in launched.items() if "FSDP" in name}
 
 
 def recipes(models: Path) -> dict[str, Recipe]:
@@ -99,9 +102,19 @@ def sampled(models: Path) -> Recipe:
 
 
 def plant(models: Path) -> None:
-    """Train a teacher, and write answers of random digits to every prompt of `recipes`."""
+    """Train a teacher, and write answers to every prompt of `recipes`."""
+    train(teacher(), models / "teacher")
+    write_answers(models)
+
+
+def teacher() -> Recipe:
+    """The recipe of a teacher that is wider than the students."""
     student = {"hidden_size": 24, "initializer_range": 0.2}
-    train(tiny_recipe({"student": student, "steps": 1, "seed": 5}), models / "teacher")
+    return tiny_recipe({"student": student, "steps": 1, "seed": 5})
+
+
+def write_answers(models: Path) -> None:
+    """Write answers of random digits to every prompt of `recipes`."""
     recipe, random = tiny_recipe(LINEAR), Random(0)
     examples = open_task(recipe.task).training(recipe.seed, recipe.steps * recipe.batch.prompts)
     with (models / "answers.jsonl").open("w") as file:
@@ -139,12 +152,13 @@ def work(rank: int, count: int, out: Path, models: Path) -> None:
 
 @contextmanager
 def on_cpu() -> Iterator[None]:
-    """FSDP2 through accelerate, with gloo in the place of an accelerator's backend."""
+    """FSDP2 as its config starts it, with gloo in the place of an accelerator's backend."""
+    chosen = switches("fsdp2") | {"ACCELERATE_TORCH_DEVICE": "cpu"}
 
     def backend(*_: Any, **__: Any) -> tuple[str, DistributedType]:
         return "gloo", DistributedType.MULTI_GPU
 
-    with patch.dict(os.environ, FSDP2), patch.object(PartialState, "_prepare_backend", backend):
+    with patch.dict(os.environ, chosen), patch.object(PartialState, "_prepare_backend", backend):
         PartialState._reset_state()
         yield
     PartialState._reset_state()

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from hodograph.checkpoints.shards import indexed
+from hodograph.checkpoints.shards import indexed, require_partners
 from hodograph.checkpoints.source import TensorHeader, by_name, header_of
 from hodograph.errors import CheckpointError
 
@@ -59,6 +59,7 @@ def state_dicts_in(folder: Path) -> StateDicts | None:
     if (folder / INDEX_FILE).exists():
         return open_state_dicts(folder, indexed(folder / INDEX_FILE))
     if files := sorted(folder.glob("pytorch_model*.bin")):
+        require_partners(files)
         return open_state_dicts(folder, files)
     files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
     files = [file for file in files if not NOT_WEIGHTS.match(file.name)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from hodograph.checkpoints.shards import indexed
+from hodograph.checkpoints.shards import indexed, require_partners
 from hodograph.checkpoints.source import TensorHeader, by_name
 from hodograph.errors import CheckpointError
 
@@ -47,6 +47,7 @@ def safetensors_in(folder: Path) -> SafetensorsFiles | None:
     files = sorted(folder.glob("*.safetensors"))
     if folder / "model.safetensors" in files:
         files = [folder / "model.safetensors"]
+    require_partners(files)
     return open_safetensors(folder, files) if files else None
 
 

@@ -1,10 +1,14 @@
 """The index of a sharded Hugging Face checkpoint, and the JSON files beside weights."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hodograph.documents import UnreadableError, read_object
 from hodograph.errors import CheckpointError
+
+SHARD = re.compile(r"(.+-)(\d{5,})-of-(\d{5,})(\.[a-z]+)")  # as Hugging Face names them
 
 
 def indexed(index: Path) -> list[Path]:
@@ -21,6 +25,37 @@ def indexed(index: Path) -> list[Path]:
             f" missing: {', '.join(missing[:5])}.\n  Finish the download, or copy them there."
         )
     return [index.parent / name for name in names]
+
+
+def require_partners(files: Sequence[Path]) -> None:
+    """Refuse shards of which some are not there: without an index, their names tell how many.
+
+    Args:
+        files: of one folder; those that are not named as shards are let through.
+
+    Raises:
+        CheckpointError: one of `model-00001-of-00002...` without the others.
+    """
+    present = {file.name for file in files}
+    for file in files:
+        if match := SHARD.fullmatch(file.name):
+            missing = _missing(match, present)
+            if missing:
+                raise CheckpointError(
+                    f"{file.parent}: holds {file.name} without {missing}, and no index: it is"
+                    " incomplete.\n  Measure it once its trainer has written all of it, or finish"
+                    " the download."
+                )
+
+
+def _missing(shard: re.Match[str], present: set[str]) -> str | None:
+    """The first partner of a shard that is not among the files present."""
+    stem, number, count, suffix = shard.groups()
+    for index in range(1, int(count) + 1):
+        name = f"{stem}{index:0{len(number)}}-of-{count}{suffix}"
+        if name not in present:
+            return name
+    return None
 
 
 def shard_names(index: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """`hodograph train`: one recipe into one run folder."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.progress import Progress
@@ -13,8 +13,12 @@ from hodograph.errors import SettingsError
 from hodograph.recipes import Recipe, load_recipe
 from hodograph.world import join, leave
 
+if TYPE_CHECKING:
+    from hodograph.training.plan_memory import Layout
+
 GB = 10**9
 Parallel = Literal["ddp", "fsdp2"]
+GpuName = Literal["a100", "h100", "h200"]
 Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
@@ -27,6 +31,7 @@ def train(
     processes: int | None = None,
     parallel: Parallel | None = None,
     gpu_memory: float | None = None,
+    gpu: GpuName | None = None,
 ) -> None:
     """Train a recipe; the same command resumes a run that was killed.
 
@@ -45,23 +50,27 @@ def train(
     out
         Run folder; runs/NAME when left out, with the recipe's name.
     plan
-        Print parameters, memory and the least time, from configurations alone, and train nothing.
+        Print parameters, memory and an estimated time, from configurations alone; train nothing.
     processes
         With --plan: how many devices the recipe is spread over; 1 when left out.
     parallel
         With --plan: how it is spread: ddp, the whole model on each device, or fsdp2, a share.
     gpu_memory
         With --plan: plan for GPUs of so many GB, which need not be here.
+    gpu
+        With --plan: plan for GPUs of this name, with the memory and speed of their data sheet
+        (A100 80GB, H100 80GB, H200 141GB; SXM).
     """
     world = join()
     settings = world.together(lambda: load_recipe(recipe, parse_overrides(overrides)))
     if plan:
-        _plan(settings, processes, parallel, gpu_memory, Terminal(quiet=not world.first))
+        layout = _layout(processes, parallel, gpu_memory, gpu)
+        _plan(settings, layout, Terminal(quiet=not world.first))
         return
-    if (processes, parallel, gpu_memory) != (None, None, None):
+    if (processes, parallel, gpu_memory, gpu) != (None, None, None, None):
         raise SettingsError(
-            "--processes, --parallel and --gpu-memory belong to --plan: accelerate says what a run"
-            " is started on (docs/guides/distributed.md)."
+            "--processes, --parallel, --gpu-memory and --gpu belong to --plan: accelerate says what"
+            " a run is started on (docs/guides/distributed.md)."
         )
     folder = out or Path("runs") / settings.name
     from hodograph.training import train as train_recipe  # imports torch and trl: seconds
@@ -80,21 +89,25 @@ def train(
     leave()
 
 
-def _plan(
-    recipe: Recipe,
-    processes: int | None,
-    parallel: Parallel | None,
-    gpu_memory: float | None,
-    console: Terminal,
-) -> None:
+def _plan(recipe: Recipe, layout: "Layout", console: Terminal) -> None:
     from hodograph.training.plan import plan_training  # imports torch: seconds
-    from hodograph.training.plan_memory import Layout
+
+    print_training_plan(console, plan_training(recipe, layout))
+
+
+def _layout(
+    processes: int | None, parallel: Parallel | None, gpu_memory: float | None, gpu: GpuName | None
+) -> "Layout":
+    from hodograph.training.gpus import GPUS
+    from hodograph.training.plan_memory import Layout  # imports torch: seconds
 
     if (processes is not None and processes < 1) or (gpu_memory is not None and gpu_memory <= 0):
         raise SettingsError("--processes and --gpu-memory must be above 0.")
-    size = None if gpu_memory is None else round(gpu_memory * GB)
-    layout = Layout(processes or 1, parallel or "ddp", size)
-    print_training_plan(console, plan_training(recipe, layout))
+    if gpu_memory is not None and gpu is not None:
+        raise SettingsError("--gpu tells the memory of the GPU: leave out --gpu-memory.")
+    named = None if gpu is None else GPUS[gpu]
+    size = named.size if named else None if gpu_memory is None else round(gpu_memory * GB)
+    return Layout(processes or 1, parallel or "ddp", size, named)
 
 
 def parse_overrides(tokens: tuple[str, ...]) -> dict[str, str]:

@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     from hodograph.training.plan import TrainingPlan
 
 
+NOTES = """\
+Memory: an upper bound for activations (attention written out), without temporary buffers and the
+allocator's slack.
+Time, at least: the operations at the speed of one large matrix product, measured now or a data
+sheet's. Estimated: of each part the longest of that, of 10 microseconds for each operation that
+PyTorch starts, and, in sampling, of reading weights and cache for one token after another. Every
+answer is taken at full length. Left out: evaluation, the optimizer's own step, exchange between
+devices, checkpoints, and what the device loses below full speed."""
+
+
 def print_training_plan(console: Console, plan: TrainingPlan) -> None:
-    """Print what a run will need and the least time it can take."""
+    """Print what a run will need, the least time it can take and an estimate of it."""
     table = Table(title="plan", box=None, pad_edge=False, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for label, value in _lines(plan):
         table.add_row(label, value)
     console.print(table)
-    console.print(
-        "Memory: an upper bound for activations (attention written out), without temporary\n"
-        "buffers and the allocator's slack. Time: the operations at the speed of one large matrix\n"
-        "product, measured now; no run is faster, and small models are several times slower.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(NOTES, highlight=False, soft_wrap=True)
 
 
 def _lines(plan: TrainingPlan) -> list[tuple[str, str]]:
@@ -53,10 +57,13 @@ def _devices(plan: TrainingPlan) -> list[tuple[str, str]]:
 
 def _times(plan: TrainingPlan) -> list[tuple[str, str]]:
     if plan.seconds is None:
-        return [("time", "not known: no such GPU is here to measure")]
+        return [("time", "not known: no such GPU is here to measure, and --gpu names none")]
+    estimated = sum(plan.times.values())
     return [
         ("time a step, at least", f"{plan.seconds:.2g} s"),
-        (f"time of {plan.steps} steps, at least", duration(plan.seconds * plan.steps)),
+        *((f"time a step, estimated: {name}", f"{s:.2g} s") for name, s in plan.times.items()),
+        ("time a step, estimated", f"{estimated:.2g} s"),
+        (f"time of {plan.steps} steps, estimated", duration(estimated * plan.steps)),
     ]
 
 

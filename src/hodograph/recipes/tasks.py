@@ -59,11 +59,15 @@ class _Asked(Section):
     """Ask through the tokenizer's chat template; else the prompt is plain text."""
     system: str | None = None
     """System message put before every prompt of a chat."""
+    thinking: bool | None = None
+    """Set `enable_thinking` of the chat template; None leaves it to the template."""
 
     @model_validator(mode="after")
-    def _system_in_chat(self) -> Self:
+    def _in_chat(self) -> Self:
         if self.system is not None and not self.chat:
             raise ValueError("system is a message of a chat: remove it, or set chat to true")
+        if self.thinking is not None and not self.chat:
+            raise ValueError("thinking is asked for in a chat: remove it, or set chat to true")
         return self
 
 
@@ -76,6 +80,11 @@ class ReasoningGymTask(_Asked):
     """Settings of the data set, such as its difficulty (not ``seed`` or ``size``)."""
     noise: Fraction = 0.0
     """Probability that a demonstration shows the answer to another question."""
+    verifier: Literal["own", "math_verify"] = "own"
+    """Who judges: the data set itself, or math-verify, for answers worked out in words.
+
+    Many data sets take the first number of an answer, or want the answer alone.
+    """
 
     @model_validator(mode="after")
     def _no_seed(self) -> "ReasoningGymTask":

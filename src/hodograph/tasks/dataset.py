@@ -1,19 +1,15 @@
 """A data set of prompts and answers, judged by math-verify."""
 
-import re
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from math_verify import parse, verify
-
 from hodograph.errors import SettingsError
 from hodograph.recipes import DatasetTask
+from hodograph.tasks.maths import agreement, in_words, reading
 from hodograph.tasks.rows import Row, read_rows
 from hodograph.tasks.task import Completion, Example, Messages, stream_seed
 
-# Words, 3e2 and 1 000: as a formula, math-verify would take them for products.
-NOT_MATHS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}|\d[eE]|\d\s+\d")
 WHOLE = 1 << 63  # stream_seed is below it
 
 
@@ -64,8 +60,7 @@ class DatasetProblems:
 
     def score(self, completion: Completion, example: Example) -> float:
         """Return 1 if math-verify finds the answer in the completion, else 0."""
-        key: Any = example.key
-        return float(verify(key, parse(completion.text)))
+        return agreement(example.key, completion.text)
 
     def _shuffled(self, rows: list[int], seed: int, part: object) -> list[int]:
         return Random(stream_seed("dataset", seed, part)).sample(rows, len(rows))
@@ -78,8 +73,8 @@ class DatasetProblems:
         if index not in self._examples:
             row, names = self._rows[index], self._settings
             answer = str(row[names.answer])
-            found = parse(answer if _delimited(answer) else f"${answer}$")
-            if all(isinstance(part, str) for part in found):
+            found = reading(answer)
+            if found is None:
                 raise self._unreadable(index + 1, answer)
             shown = str(row[names.completion]) if self._demonstrated else answer
             self._examples[index] = Example(self._prompt(row[names.prompt]), shown, found)
@@ -102,8 +97,7 @@ class DatasetProblems:
                 )
             if row[name] is None or not str(row[name]).strip():
                 raise SettingsError(f"{where}: the field {name!r} is empty.")
-        answer = str(row[names.answer])
-        if NOT_MATHS.search(answer) and not _delimited(answer):
+        if in_words(answer := str(row[names.answer])):
             raise self._unreadable(number, answer)
         if not (isinstance(row[names.prompt], str) or (names.chat and _chat(row[names.prompt]))):
             kinds = "text, or a list of chat messages" if names.chat else "text"
@@ -123,11 +117,6 @@ class DatasetProblems:
 
     def _row(self, number: int) -> str:
         return f"{self._settings.path}, row {number}"
-
-
-def _delimited(answer: str) -> bool:
-    """Whether an answer says itself where its formula is; others are taken as one whole."""
-    return "$" in answer or "\\boxed" in answer
 
 
 def _chat(prompt: Any) -> bool:

@@ -22,6 +22,7 @@ from hodograph.training.models import open_model, open_tokenizer, require_shared
 from hodograph.training.recorder import Guard, OnStep, Recorder
 from hodograph.training.settings import grpo_config, sft_config
 from hodograph.training.sharded import keep_float32
+from hodograph.training.thinking import settle_thinking
 from hodograph.training.trainer import OnPolicyTrainer
 from hodograph.world import ALONE, World
 
@@ -46,14 +47,16 @@ def open_parts(recipe: Recipe, world: World = ALONE) -> Parts:
     """Open the task and the models of a recipe; nothing is written.
 
     Raises:
-        SettingsError: vLLM is asked for and missing, there is no such task, the teacher's
-            vocabulary differs from the student's, an adapter or a subspace does not fit the
-            student, or a file of completions cannot be read or does not fit the prompts.
+        SettingsError: vLLM is asked for and missing, there is no such task, the student's
+            template has no thinking to choose, the teacher's vocabulary differs from the
+            student's, an adapter or a subspace does not fit the student, or a file of completions
+            cannot be read or does not fit the prompts.
         CheckpointError: a model, an adapter or another run cannot be read.
     """
     require_generation(recipe.generation)
     task = open_task(recipe.task)
     tokenizer = open_tokenizer(recipe.student)
+    settle_thinking(tokenizer, recipe.task)
     _require_examples(recipe, task, tokenizer)
     teacher = None
     if recipe.teacher is not None:

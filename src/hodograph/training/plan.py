@@ -1,21 +1,17 @@
 """What a recipe will need and take, from configurations alone: no weight is read."""
 
-import time
 from dataclasses import dataclass
-from functools import cache
 
-import torch
-from torch import Tensor
-
-from hodograph.recipes import FileRollout, Recipe
+from hodograph.recipes import FileRollout, Recipe, TransformersGeneration
 from hodograph.tasks import open_task
 from hodograph.training.data import token_lengths
 from hodograph.training.launch import require_division
 from hodograph.training.models import model_config, open_tokenizer, require_shared_vocabulary
 from hodograph.training.plan_memory import SAMPLING, TURNS, Layout, memory_of
-from hodograph.training.plan_model import EmptyModel
+from hodograph.training.plan_model import BFLOAT16, FLOAT32, EmptyModel
+from hodograph.training.plan_time import Work, speed_of
+from hodograph.training.thinking import settle_thinking
 
-PROBE_CPU, PROBE_GPU = 1024, 8192  # side of the matrices whose product is timed
 TEACHER_SHARE = {"teacher": 1.0, "student": 0.0}  # of the completions, by type of rollout
 EXAMPLES = 256  # of the task, to learn how long prompts and demonstrations are
 
@@ -31,8 +27,9 @@ class TrainingPlan:
         completion: tokens of the longest completion.
         memory: bytes by what they hold, on each device that trains.
         flops: floating-point operations of one step by what they do, over all devices.
-        seconds: least time of a step: its operations at this machine's matrix-product speed, on
-            as many devices; None where a GPU is planned for that is not here.
+        seconds: least time of a step: its operations at the speed of a large matrix product, on as
+            many devices; None where a GPU is planned for that is neither named nor here.
+        times: estimated seconds of a step by what they do; empty where `seconds` is None.
         steps: optimizer steps.
         layout: the devices that were planned for.
     """
@@ -44,6 +41,7 @@ class TrainingPlan:
     memory: dict[str, int]
     flops: dict[str, float]
     seconds: float | None
+    times: dict[str, float]
     steps: int
     layout: Layout
 
@@ -73,6 +71,7 @@ def plan_training(recipe: Recipe, layout: Layout | None = None) -> TrainingPlan:
     layout = layout or Layout()
     require_division(recipe, layout.processes)
     tokenizer = open_tokenizer(recipe.student)
+    settle_thinking(tokenizer, recipe.task)
     examples = open_task(recipe.task).training(recipe.seed, EXAMPLES)
     prompt, demonstration = token_lengths(examples, tokenizer)
     completion = recipe.sampling.max_completion_length if recipe.on_policy else demonstration
@@ -84,7 +83,9 @@ def plan_training(recipe: Recipe, layout: Layout | None = None) -> TrainingPlan:
     memory = memory_of(recipe, layout, student, teacher, prompt + completion)
     if not _samples(recipe):
         memory.pop(SAMPLING, None)
-    flops = _flops(recipe, layout, student, teacher, prompt + completion)
+    work = _work(recipe, layout, student, teacher, prompt, completion)
+    flops = {name: part.flops for name, part in work.items()}
+    speed, devices = speed_of(layout), layout.processes
     return TrainingPlan(
         student=student.entries,
         teacher=0 if teacher is None else teacher.entries,
@@ -92,50 +93,68 @@ def plan_training(recipe: Recipe, layout: Layout | None = None) -> TrainingPlan:
         completion=completion,
         memory=memory,
         flops=flops,
-        seconds=_seconds(flops, layout),
+        seconds=None if speed is None else sum(flops.values()) / speed.flops / devices,
+        times={n: speed.seconds(part, devices) for n, part in work.items()} if speed else {},
         steps=recipe.steps,
         layout=layout,
     )
 
 
-def _flops(
-    recipe: Recipe, layout: Layout, student: EmptyModel, teacher: EmptyModel | None, length: int
-) -> dict[str, float]:
-    """Operations of one step: those of a micro-batch, as often as there is one."""
-    parts = recipe.batch.accumulation * layout.processes
-    own = student.passed(recipe.batch.sequences // parts, length)
-    training = own.both + (own.forward if recipe.batch.gradient_checkpointing else 0)
-    scoring = 0.0
-    if teacher is not None:
-        scoring = teacher.passed(recipe.batch.sequences // parts, length).forward
+def _work(
+    recipe: Recipe,
+    layout: Layout,
+    student: EmptyModel,
+    teacher: EmptyModel | None,
+    prompt: int,
+    completion: int,
+) -> dict[str, Work]:
+    """Work of one step by what it does: that of a micro-batch, as often as there is one."""
+    length, times = prompt + completion, recipe.batch.accumulation
+    parts = times * layout.processes
+    sequences = recipe.batch.sequences // parts
+    own = student.passed(sequences, length)
+    again = 1 if recipe.batch.gradient_checkpointing else 0
+    work = {
+        "training": Work(
+            (own.both + again * own.forward) * parts,
+            (own.started_both + again * own.started) * times,
+        )
+    }
     share = TEACHER_SHARE.get(recipe.rollout.type, getattr(recipe.rollout, "teacher_share", 0.0))
-    sampling = (1 - share) * own.forward + share * scoring if _samples(recipe) else 0.0
-    work = {"training": training, "sampling": sampling, "scoring by the teacher": scoring}
-    return {name: count * parts for name, count in work.items() if count}
+    if _samples(recipe):
+        answering = _sampling(recipe, layout, student, prompt, completion, 1 - share)
+        if teacher is not None:
+            answering += _sampling(recipe, layout, teacher, prompt, completion, share)
+        work["sampling"] = answering
+    if teacher is not None:
+        theirs = teacher.passed(sequences, length)
+        work["scoring by the teacher"] = Work(theirs.forward * parts, theirs.started * times)
+    return {name: part for name, part in work.items() if part.flops}
+
+
+def _sampling(
+    recipe: Recipe, layout: Layout, model: EmptyModel, prompt: int, completion: int, share: float
+) -> Work:
+    """Work of a model that writes its share of the answers, all at once, token after token.
+
+    Each token reads every weight, and the keys and values of half the answer on average.
+    transformers copies these once more, and autocast the weights into bfloat16. vLLM copies
+    neither, and replays all operations of a token at one start.
+    """
+    if not share:
+        return Work(0.0)
+    parts = recipe.batch.accumulation * layout.processes
+    once = model.passed(recipe.batch.sequences // parts, prompt + completion)
+    rows = recipe.batch.sequences // layout.processes
+    held = share * model.cache(rows, prompt + completion // 2)
+    if not isinstance(recipe.generation, TransformersGeneration):
+        return Work(
+            share * once.forward * parts, 0.0, completion * (BFLOAT16 * model.entries + held)
+        )
+    a_weight = FLOAT32 + 2 * BFLOAT16 if layout.on_gpu else FLOAT32
+    moved = completion * (a_weight * model.entries + 3 * held)
+    return Work(share * once.forward * parts, completion * once.started, moved)
 
 
 def _samples(recipe: Recipe) -> bool:
     return recipe.on_policy and not isinstance(recipe.rollout, FileRollout)
-
-
-def _seconds(flops: dict[str, float], layout: Layout) -> float | None:
-    if layout.on_gpu and not torch.cuda.is_available():
-        return None
-    return sum(flops.values()) / _product_speed() / layout.processes
-
-
-@cache
-def _product_speed() -> float:
-    """Operations a second of a matrix product in the precision that training computes in."""
-    on_gpu = torch.cuda.is_available()
-    side = PROBE_GPU if on_gpu else PROBE_CPU
-    dtype, device = (torch.bfloat16, "cuda") if on_gpu else (torch.float32, "cpu")
-    matrix = torch.randn(side, side, dtype=dtype, device=device)
-    times = [_seconds_of_product(matrix) for _ in range(6)]
-    return 2 * side**3 / min(times)  # the first loads libraries, others may share the machine
-
-
-def _seconds_of_product(matrix: Tensor) -> float:
-    start = time.perf_counter()
-    float((matrix @ matrix)[0, 0])  # reading an entry waits for the device
-    return time.perf_counter() - start

@@ -14,6 +14,7 @@ from hodograph.recipes import (
     VllmColocateGeneration,
 )
 from hodograph.training.folder import read_json
+from hodograph.training.gpus import Gpu
 from hodograph.training.interventions.subspace.basis import confinable, inputs_of, outputs_of
 from hodograph.training.plan_model import BFLOAT16, FLOAT32, EmptyModel
 
@@ -29,11 +30,13 @@ class Layout:
         processes: how many train, a device each.
         parallel: `ddp` holds everything on each, `fsdp2` a share of weights and optimizer.
         device_bytes: memory of a GPU; None plans for this machine's own device.
+        gpu: what else is known of a GPU that is planned for by name.
     """
 
     processes: int = 1
     parallel: Literal["ddp", "fsdp2"] = "ddp"
     device_bytes: int | None = None
+    gpu: Gpu | None = None
 
     @property
     def on_gpu(self) -> bool:

@@ -5,10 +5,12 @@ Shapes: B sequences, T tokens.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
@@ -24,11 +26,15 @@ class Pass:
         kept: bytes that autograd keeps for the backward pass.
         forward: floating-point operations forward.
         both: forward and backward.
+        started: operations that PyTorch starts forward, views aside.
+        started_both: forward and backward.
     """
 
     kept: int
     forward: float
     both: float
+    started: int
+    started_both: int
 
 
 class EmptyModel:
@@ -92,13 +98,17 @@ class EmptyModel:
         ids_BT = torch.zeros(sequences, length, dtype=torch.long, device="meta")
         seen = torch.ones(sequences, 1, length, length, dtype=torch.bool, device="meta")
         counter = FlopCounterMode(display=False, custom_mapping={EXPERTS: _experts_product})
-        with saved_tensors_hooks(keep, lambda tensor: tensor), counter as count:
+        with (
+            saved_tensors_hooks(keep, lambda tensor: tensor),
+            counter as count,
+            _Starts() as starts,
+        ):
             logits_BTV = model(input_ids=ids_BT, attention_mask=seen, use_cache=False).logits
             loss = logits_BTV.float().log_softmax(-1)[..., 0].sum()
-            forward = count.get_total_flops()
+            forward, started = count.get_total_flops(), starts.count
             loss.backward()
         size = sum(self._bytes(tensor) for tensor in kept.values())
-        return Pass(size, forward, count.get_total_flops())
+        return Pass(size, forward, count.get_total_flops(), started, starts.count)
 
     def _bytes(self, tensor: Tensor) -> int:
         """Bytes of a tensor's storage; bfloat16 stands for float32 where there is no GPU."""
@@ -111,6 +121,18 @@ class EmptyModel:
         if tree.get("layer_types"):
             tree["layer_types"] = tree["layer_types"][:layers]
         return EmptyModel(AutoConfig.for_model(**tree), self._on_gpu)
+
+
+class _Starts(TorchDispatchMode):
+    """Counts what would be started on a device: every operation but views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
 
 
 def _empty(config: PretrainedConfig, on_gpu: bool) -> nn.Module:

@@ -111,6 +111,29 @@ def test_a_missing_shard_is_named(tmp_path, layered):
     refused(folder, "1 of 6 shards", "model-00002-of-00006.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("files", "missing"),
+    [
+        (["model-00001-of-00002.safetensors"], "model-00002-of-00002.safetensors"),
+        (["model-00002-of-00003.safetensors"], "model-00001-of-00003.safetensors"),
+        (["pytorch_model-00001-of-00002.bin"], "pytorch_model-00002-of-00002.bin"),
+    ],
+)
+def test_shards_without_their_partners_are_a_checkpoint_still_being_written(
+    tmp_path, files, missing
+):
+    for name in files:
+        save_file({"w": torch.zeros(2, 2)}, tmp_path / name)
+    refused(tmp_path, files[0], missing, "incomplete")
+
+
+def test_all_shards_are_read_without_their_index(tmp_path, layered):
+    folder = shard(tmp_path / "a", layered())
+    digest = open_checkpoint(folder).digest()
+    (folder / "model.safetensors.index.json").unlink()
+    assert open_checkpoint(folder).digest() == digest
+
+
 def test_one_tensor_in_two_files_is_refused(tmp_path):
     for name in ("a.safetensors", "b.safetensors"):
         save_file({"w": torch.zeros(2, 2)}, tmp_path / name)

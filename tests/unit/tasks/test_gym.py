@@ -1,11 +1,23 @@
 """Reasoning-gym through the task interface."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from hodograph.errors import SettingsError
-from hodograph.recipes import ReasoningGymTask
+from hodograph.recipes import ReasoningGymTask, load_recipe
 from hodograph.tasks import Completion, open_task
+
+RECIPES = Path(__file__).parents[3] / "examples/recipes"
+WORKED = [  # as models answer; {} is the answer, the other numbers lead to it
+    "Step 1: we start with 64. Then 64 + 7 = 71. So the total is {}. **Answer: {}**",
+    "There are 3 * 4 = 12 of them.\n\nThe final answer is $\\boxed{{{}}}$.",
+    "<think>\n\n</think>\n\n12 apples cost 40.\n\n$$\n\\boxed{{{}}}\n$$",
+    "<think>Is it 5? No, 6.</think> \\boxed{{{}}}",
+    "\\[ 4 \\times 5 = 20 \\]\n\\[ \\boxed{{{}\\text{{ dollars}}}} \\]",
+    "First 3, then 5 more make 8. The answer is {}.",
+]
 
 
 def gym(**changes: object) -> ReasoningGymTask:
@@ -65,3 +77,32 @@ def test_an_unknown_data_set_or_setting_is_named(changes: dict, words: str) -> N
     with pytest.raises(SettingsError, match=r"^task\.dataset ") as caught:
         open_task(gym(**changes))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["qwen3_opd", "qwen3_rlvr"])
+def test_the_recipes_at_real_scale_reward_answers_that_are_worked_out(name: str) -> None:
+    task = open_task(load_recipe(RECIPES / f"{name}.toml").task)
+    examples = task.training(0, 6)
+    assert "\\boxed{}" in examples[0].prompt[0]["content"]
+    for example in examples:
+        right, wrong = example.demonstration, str(float(example.demonstration) + 1)
+        for text in WORKED:
+            for answer, score in ((right, 1.0), (wrong, 0.0)):
+                said = Completion(text.format(answer, answer), finished=True)
+                assert task.score(said, example) == score, said.text
+        unfinished = Completion(f"<think>It may be {right}", finished=False)
+        assert task.score(unfinished, example) == 0.0
+
+
+def test_the_data_sets_own_verifier_takes_the_first_number_of_a_worked_answer() -> None:
+    task = open_task(gym(dataset="gsm_symbolic", config={}))
+    example = task.training(0, 1)[0]
+    answer = example.demonstration
+    assert task.score(Completion(f"It is {answer}.", finished=True), example) == 1.0
+    assert task.score(Completion(f"64000 first. It is {answer}.", finished=True), example) < 0.1
+
+
+def test_math_verify_judges_numbers_and_formulas_alone() -> None:
+    task = open_task(gym(dataset="syllogism", config={}, verifier="math_verify"))
+    with pytest.raises(SettingsError, match=r"no number or formula in the answer '(Yes|No)'"):
+        task.training(0, 1)

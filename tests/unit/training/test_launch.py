@@ -7,6 +7,7 @@ import pytest
 from hodograph.errors import SettingsError
 from hodograph.training.launch import require_division, require_launch
 from hodograph.world import World
+from planted.fleet import switches
 from planted.runs import tiny_recipe
 
 RLVR = {"objective": {"type": "rlvr"}}
@@ -62,6 +63,18 @@ def test_switches_of_fsdp_that_a_recipe_cannot_keep_are_named(
     monkeypatch.setenv(f"FSDP_{switch}", "true")
     with pytest.raises(SettingsError, match=f"set fsdp_{switch.lower()}: false"):
         require_launch(tiny_recipe(), World(rank=0, size=2, sharded=True))
+
+
+def test_the_config_of_fsdp2_is_let_through_and_spreads_weights_that_are_gathered_a_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hodograph.training.launch.shards", lambda: True)
+    found = switches("fsdp2")
+    assert found["ACCELERATE_USE_FSDP"] == found["FSDP_RESHARD_AFTER_FORWARD"] == "true"
+    assert found["FSDP_STATE_DICT_TYPE"] == "SHARDED_STATE_DICT"
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    require_launch(tiny_recipe(), World(rank=0, size=2, sharded=True))
 
 
 def test_a_fitting_recipe_is_let_through() -> None:

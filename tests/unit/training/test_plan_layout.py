@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trl
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config
 
@@ -12,11 +13,14 @@ from hodograph.cli.train import train as train_command
 from hodograph.errors import SettingsError
 from hodograph.recipes import Recipe, load_recipe, parse_recipe
 from hodograph.tasks.alphabet import chain_tokenizer
+from hodograph.training.gpus import GPUS, Gpu
 from hodograph.training.plan import plan_training
 from hodograph.training.plan_memory import ACTIVATIONS, SAMPLING, Layout
+from hodograph.training.plan_time import LAUNCH
 
 ROOT = Path(__file__).parents[3]
 GB = 10**9
+TEMPLATE = (Path(trl.__file__).parent / "chat_templates/qwen3.jinja").read_text()
 TINY = {
     "vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 48, "tie_word_embeddings": True,
@@ -100,6 +104,39 @@ def test_vllm_takes_its_share_of_a_gpu_in_place_of_the_cache(model) -> None:
     assert not {SAMPLING, "vLLM: its weights and cache"} & elsewhere.memory.keys()
 
 
+@pytest.mark.parametrize(
+    ("gpu", "seconds"),
+    [
+        (Gpu(80 * GB, flops=1e15, bandwidth=1e6), "traffic"),
+        (Gpu(80 * GB, flops=1e3, bandwidth=1e12), "arithmetic"),
+        (Gpu(80 * GB, flops=1e15, bandwidth=1e12), "starts"),
+    ],
+)
+def test_sampling_takes_the_longest_of_what_bounds_it(model, gpu: Gpu, seconds: str) -> None:
+    """Eight answers of 14 tokens to prompts of 16; a token's cache is that of half an answer."""
+    plan = plan_training(recipe(model), Layout(device_bytes=80 * GB, gpu=gpu))
+    cache = 2 * 4 * 2 * 16 * (8 * (16 + 7)) * 2  # keys and values of four layers, bfloat16
+    bounds = {
+        "traffic": 14 * (8 * ENTRIES + 3 * cache) / gpu.bandwidth,
+        "arithmetic": plan.flops["sampling"] / gpu.flops,
+    }
+    if seconds == "starts":
+        started = plan.times["sampling"] / 14 / LAUNCH
+        assert 4 * 20 < started < 4 * 100  # of four layers: norms, projections, attention, MLP
+        assert plan.times["sampling"] > max(bounds.values())
+    else:
+        assert plan.times["sampling"] == pytest.approx(bounds[seconds])
+    assert plan.seconds == pytest.approx(sum(plan.flops.values()) / gpu.flops)
+
+
+def test_vllm_starts_a_token_at_once_and_reads_bfloat16(model) -> None:
+    server = {"type": "vllm_server", "url": "http://localhost:8000"}
+    slow = Gpu(80 * GB, flops=1e15, bandwidth=1e6)
+    plan = plan_training(recipe(model, generation=server), Layout(device_bytes=80 * GB, gpu=slow))
+    cache = 2 * 4 * 2 * 16 * (8 * (16 + 7)) * 2
+    assert plan.times["sampling"] == pytest.approx(14 * (2 * ENTRIES + cache) / 1e6)
+
+
 def bytewise(folder: Path, config: dict[str, Any]) -> str:
     """A model folder whose tokenizer has a token a byte, so that prompts are longer than real."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -107,13 +144,13 @@ def bytewise(folder: Path, config: dict[str, Any]) -> str:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="!", pad_token='"')
-    fast.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    fast.chat_template = TEMPLATE
     fast.save_pretrained(folder)
     Qwen3Config(**config).save_pretrained(folder)
     return str(folder)
 
 
-@pytest.mark.parametrize(("name", "share"), [("qwen3_opd", 0.75), ("qwen3_rlvr", 0.5)])
+@pytest.mark.parametrize(("name", "share"), [("qwen3_opd", 0.8), ("qwen3_rlvr", 0.5)])
 def test_the_recipes_at_real_scale_fit_one_gpu_of_80_gb(
     tmp_path: Path, name: str, share: float
 ) -> None:
@@ -121,10 +158,11 @@ def test_the_recipes_at_real_scale_fit_one_gpu_of_80_gb(
     if name == "qwen3_opd":
         changes |= {"teacher.type": "path", "teacher.path": bytewise(tmp_path / "t", TEACHER)}
     recipe = load_recipe(ROOT / f"examples/recipes/{name}.toml", changes)
-    plan = plan_training(recipe, Layout(device_bytes=80 * GB))
+    plan = plan_training(recipe, Layout(device_bytes=80 * GB, gpu=GPUS["h100"]))
     assert plan.student == 596_049_920
     assert plan.teacher in (0, 4_022_468_096)  # as their model pages and files say
     assert plan.peak < share * 80 * GB
+    assert plan.times["sampling"] > plan.seconds  # tokens one after another, and not arithmetic
 
 
 def test_the_command_says_whether_it_fits(tmp_path: Path, capsys, monkeypatch) -> None:
@@ -134,6 +172,10 @@ def test_the_command_says_whether_it_fits(tmp_path: Path, capsys, monkeypatch) -
     printed = " ".join(capsys.readouterr().out.split())
     assert "devices 2 (fsdp2); memory is that of each" in printed
     assert re.search(r"fits a GPU of 1\.0 GB yes, \d+% of it", printed)
+    train_command(example, plan=True, gpu="h200")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "fits a GPU of 141.0 GB yes" in printed
+    assert re.search(r"time of \d+ steps, estimated [\d.]+ (s|min|h)", printed)
     train_command(example, plan=True, gpu_memory=0.001)
     printed = " ".join(capsys.readouterr().out.split())
     assert re.search(r"fits a GPU of 1\.0 MB no, \d+% of it", printed)
@@ -145,6 +187,8 @@ def test_the_command_says_whether_it_fits(tmp_path: Path, capsys, monkeypatch) -
         ({"processes": 2}, "belong to --plan"),
         ({"plan": True, "processes": 0}, "must be above 0"),
         ({"plan": True, "gpu_memory": 0.0}, "must be above 0"),
+        ({"gpu": "h100"}, "belong to --plan"),
+        ({"plan": True, "gpu": "h100", "gpu_memory": 80.0}, "leave out --gpu-memory"),
     ],
 )
 def test_options_of_the_plan_are_not_ignored(options: dict[str, Any], message: str) -> None:
