@@ -22,7 +22,7 @@ PIECE = 1 << 17
 MOST_ULPS = 9  # moves of 9 ULPs and more are counted together
 Bits = NDArray[np.uint16]
 Grades = NDArray[np.uint8]
-Keys = NDArray[np.uint16] | NDArray[np.uint32]
+Keys = NDArray[np.unsignedinteger]
 Counts = NDArray[np.int64]
 
 
@@ -192,7 +192,7 @@ def _pieces(base: Bits, tuned: Bits) -> Iterator[tuple[Bits, Bits]]:
 
 def _keys(bits: Bits, grade: Grades | None) -> Keys:
     """Where entries are counted: their magnitude, after those of all lower grades."""
-    magnitude = bits & 0x7FFF
+    magnitude = bits & np.uint16(0x7FFF)
     return magnitude if grade is None else magnitude + grade * np.uint32(MAGNITUDES)
 
 
