@@ -18,11 +18,11 @@ from hodograph.checkpoints import open_trajectory
 from hodograph.diagnostics.energy import principal_energy
 from hodograph.diagnostics.landing import landing
 from hodograph.diagnostics.masks import Masks, masks_of
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.bits import bits_of, count_changed
 from hodograph.matrices.precision import to_bfloat16
-from hodograph.matrices.update import Update
 from hodograph.processes import one_thread
 
 DENSITIES = (0.9, 0.5, 0.28, 0.1)
@@ -41,7 +41,7 @@ class Planted:
 
     def landed(self, step: torch.Tensor) -> dict[str, float]:
         """The landing of one update."""
-        return landing(Update(self.base, self.base + step, "float32"), self.masks)
+        return landing(look(self.masks.base, self.base + step), self.masks)
 
     def scale_for(self, step: torch.Tensor, density: float) -> float:
         """Factor that gives an update this density, by bisection."""

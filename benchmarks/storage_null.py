@@ -20,10 +20,10 @@ from hodograph.diagnostics.gate import gate_of
 from hodograph.diagnostics.landing import landing
 from hodograph.diagnostics.masks import masks_of
 from hodograph.diagnostics.strata import STRATA, stratum_of
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
 from hodograph.matrices.bits import bits_of
 from hodograph.matrices.precision import on_bfloat16_grid, to_bfloat16
-from hodograph.matrices.update import Update
 from hodograph.processes import one_thread
 
 RANK = 64
@@ -53,7 +53,7 @@ def overlaps(base: torch.Tensor, generator: torch.Generator) -> list[list[float]
         if gate is None:
             raise ValueError(f"no update has a density of {density} %")
         step = torch.randn(base.shape, generator=generator) * gate.scale
-        columns = landing(Update(base, base + step, "float32"), masks)
+        columns = landing(look(masks.base, base + step), masks)
         shown = float((to_bfloat16(base + step) != to_bfloat16(base)).double().mean())
         found.append([shown, *(columns[f"overlap_{name}"] for name in NAMES)])
     return found

@@ -14,7 +14,7 @@ from hodograph.diagnostics.rotation_null import isotropic_turn
 from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import update_spectrum
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
 from hodograph.matrices.update import Update
 
@@ -43,8 +43,9 @@ def everything(base_MN, tuned_MN):
     )
     columns |= principal_energy(tuned_MN.double() - base_MN.double(), base, k)
     columns |= update_spectrum(change.sigma_R, change.numerical_rank)
-    columns |= visibility(base_MN, tuned_MN)
-    columns |= landing(update, masks_of(base_MN, base, k))
+    masks = masks_of(base_MN, base, k)
+    visible = look(masks.base, tuned_MN)
+    columns |= visible.columns | landing(visible, masks)
     return {name: value for name, value in columns.items() if value is not None}
 
 

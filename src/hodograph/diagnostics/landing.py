@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from hodograph.diagnostics.gate import Gate, gate_of
+from hodograph.diagnostics.gate import Gate
 from hodograph.diagnostics.masks import Masks
-from hodograph.diagnostics.strata import Reals, Strata, compare, count_strata
+from hodograph.diagnostics.strata import Reals, Strata, compare, strata_of
+from hodograph.diagnostics.visibility import Visible
 from hodograph.matrices.bits import bits_of, changed_bits
-from hodograph.matrices.precision import on_bfloat16_grid
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import ALPHAS
 
@@ -26,21 +26,17 @@ class Permutations:
     seed: int
 
 
-def landing(update: Update, masks: Masks) -> dict[str, Any]:
+def landing(visible: Visible, masks: Masks) -> dict[str, Any]:
     """Share of the visibly changed entries inside each mask, with its bounds, lift and nulls.
 
     Args:
-        update: as stored; the change is looked at in bfloat16.
-        masks: those of its base.
+        visible: what changed of `masks.base`, all of it finite.
+        masks: those of W0.
     """
-    base_bits = bits_of(update.base_MN)
-    changed_E = changed_bits(base_bits, bits_of(update.tuned_MN))
-    strata = count_strata(masks, base_bits, changed_E)
-    density = float(changed_E.mean())
+    density = visible.columns["density"]
     if density == 0:
         return {}
-    entries_S = strata.entries_SC.sum(axis=1)
-    gate = gate_of(entries_S, density, on_grid=on_bfloat16_grid(update.base_MN))
+    strata = strata_of(visible.census, masks.low_X)
     columns: dict[str, Any] = {}
     for alpha in ALPHAS:
         share = alpha / 100
@@ -50,7 +46,7 @@ def landing(update: Update, masks: Masks) -> dict[str, Any]:
             weight_C = masks.weights[f"{mask}_{alpha}"]
             name, overlap = f"overlap_{mask}_{alpha}", strata.overlap(weight_C)
             columns |= {name: overlap, f"{name}_lift": overlap / share}
-            columns |= _beside(name, strata, weight_C, gate)
+            columns |= _beside(name, strata, weight_C, visible.gate)
     return columns
 
 
@@ -87,11 +83,11 @@ def permutation_null(
         torch.from_numpy(matrix_MN.numpy().take(order_E))
         for matrix_MN in (update.base_MN, update.tuned_MN - update.base_MN)
     )
-    masks, base_bits = masks.reordered(order_E), bits_of(base_E)
+    cell_E, base_bits = masks.cell_E.take(order_E), bits_of(base_E)
     drawn: list[dict[str, float]] = []
     for turn in torch.randint(len(order_E), (permutations.count,), generator=generator).tolist():
         changed_E = changed_bits(base_bits, bits_of(base_E + step_E.roll(turn)))
-        overlaps = masks.overlaps(changed_E) or {}
+        overlaps = masks.overlaps(cell_E, changed_E) or {}
         draw = {f"overlap_{name}": share for name, share in overlaps.items()}
         drawn.append(draw | {"update_sparsity": 1 - float(changed_E.mean())})
     return _moments(drawn)
@@ -103,7 +99,7 @@ def null_reason(update: Update) -> str | None:
         return "no_update"
     if update.storage not in ("float32", "float64"):
         return f"stored in {update.storage}"
-    if on_bfloat16_grid(update.tuned_MN):
+    if update.tuned_grid == "bfloat16":
         return f"stored in {update.storage}, but rounded to bfloat16 before"
     return None
 

@@ -4,7 +4,7 @@ principal: the largest entries of |rank-r part of W0|; low: the smallest of |W0|
 A mask of share alpha has exactly round(alpha m n) entries; entries tied at its edge share what is
 left of that count equally, so that the order in memory does not matter.
 
-M rows, N columns, E = M N entries.
+M rows, N columns, E = M N entries, X magnitudes as in `matrices.bits`.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hodograph.linalg.factors import Factors
-from hodograph.matrices.bits import bits_of, pieces
+from hodograph.matrices.bits import CountedBase, Counts, Grades, bits_of, count_base, pieces
 from hodograph.tables.columns import ALPHAS
 
 KEY_BITS, HALF = 31, 15
 PIECE_ROWS = 256
 Keys = NDArray[np.int32]
+NO_EDGE = (-1, 0.0)  # of a mask without entries
 GRADES = 2 * len(ALPHAS) + 1  # inside, on and between the edges of one family's masks
 
 
@@ -30,22 +31,32 @@ class Masks:
     """Where every entry lies, and what share of it belongs to each mask.
 
     Attributes:
-        cell_E: one small number an entry: its grade among the principal and the low scores.
+        base: W0, counted by the grades of its entries.
+        grade_E: the grade of each entry among the principal scores.
+        low_X: the grade of each magnitude among the low scores.
         weights: for each mask (`principal_30`, ...), the membership of each cell.
     """
 
-    cell_E: NDArray[np.uint8]
+    base: CountedBase
+    grade_E: Grades
+    low_X: Grades
     weights: dict[str, NDArray[np.float64]]
 
-    def reordered(self, order_E: NDArray[np.int64]) -> "Masks":
-        """The same masks of entries that are put in another order."""
-        return Masks(self.cell_E.take(order_E), self.weights)
+    @property
+    def cell_E(self) -> Grades:
+        """One small number an entry: its grade among the principal and the low scores."""
+        return self.grade_E * np.uint8(GRADES) + self.low_X.take(self.base.bits & 0x7FFF)
 
-    def overlaps(self, changed_E: NDArray[np.bool_]) -> dict[str, float] | None:
-        """Share of the changed entries inside each mask; None where nothing changed."""
+    def overlaps(self, cell_E: Grades, changed_E: NDArray[np.bool_]) -> dict[str, float] | None:
+        """Share of the changed entries inside each mask; None where nothing changed.
+
+        Args:
+            cell_E: the cell of each entry, in any order.
+            changed_E: which of them changed, in the same order.
+        """
         counts = np.zeros(GRADES**2, np.int64)
         for piece in pieces(len(changed_E)):
-            inside = np.compress(changed_E[piece], self.cell_E[piece])
+            inside = np.compress(changed_E[piece], cell_E[piece])
             counts += np.bincount(inside, minlength=len(counts))
         total = int(counts.sum())
         if total == 0:
@@ -57,19 +68,23 @@ def masks_of(base_MN: Float[Tensor, "M N"], base: Factors, rank: int) -> Masks:
     """The principal and low-magnitude masks of W0 at every alpha.
 
     Args:
-        base_MN: W0.
+        base_MN: W0 as stored.
         base: its factors, with at least `rank` vectors.
         rank: r of the part of W0 that the principal masks are cut from.
     """
-    low_E = low_keys(base_MN)
-    principal_E = principal_keys(base, rank)
-    principal_grade_E, principal = graded(principal_E)
-    low_grade_E, low = graded(low_E)
+    return cut(base_MN, principal_keys(base, rank))
+
+
+def cut(base_MN: Float[Tensor, "M N"], principal_E: Keys) -> Masks:
+    """The masks of W0 at every alpha, given its principal keys."""
+    grade_E, principal = graded(principal_E)
+    counted = count_base(base_MN, grade_E, GRADES)
+    low_X, low = graded_magnitudes(counted.entries_GX.sum(axis=0))
     weights = {}
     for index, alpha in enumerate(ALPHAS):
         weights[f"principal_{alpha}"] = np.repeat(principal[index], GRADES)
         weights[f"low_{alpha}"] = np.tile(low[index], GRADES)
-    return Masks(principal_grade_E * np.uint8(GRADES) + low_grade_E, weights)
+    return Masks(counted, grade_E, low_X, weights)
 
 
 def low_keys(base_MN: Float[Tensor, "M N"]) -> Keys:
@@ -82,19 +97,48 @@ def principal_keys(base: Factors, rank: int) -> Keys:
     return _largest_first(_part_keys(base, rank))
 
 
-def graded(key_E: Keys) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
+def graded(key_E: Keys) -> tuple[Grades, list[NDArray[np.float64]]]:
     """Grade every entry by the edges of the masks of its smallest keys.
 
     Returns:
         The grade of each entry, how many of (edge - 1, edge) for every edge lie below its key; and
         for each alpha the membership of each grade.
     """
-    edges = edges_of(key_E, [round(alpha / 100 * len(key_E)) for alpha in ALPHAS])
-    bounds = [bound for edge, _ in edges for bound in (edge - 1, edge)]
+    edges = edges_of(key_E, _wanted(len(key_E)))
+    bounds, memberships = _graded(edges)
     grade_E = np.empty(len(key_E), np.uint8)
     for piece in pieces(len(key_E)):
-        grade_E[piece] = sum((key_E[piece] > bound).view(np.uint8) for bound in bounds)
-    return grade_E, [_membership(bounds, edge, share) for edge, share in edges]
+        grade_E[piece] = _above(key_E[piece], bounds)
+    return grade_E, memberships
+
+
+def graded_magnitudes(entries_X: Counts) -> tuple[Grades, list[NDArray[np.float64]]]:
+    """Grade every magnitude as `graded` does entries whose keys are their magnitudes.
+
+    Args:
+        entries_X: how many entries have each magnitude.
+    """
+    wanted = _wanted(int(entries_X.sum()))
+    bounds, memberships = _graded([_end(entries_X, count) for count in wanted])
+    return _above(np.arange(len(entries_X), dtype=np.int32), bounds), memberships
+
+
+def _wanted(entries: int) -> list[int]:
+    return [round(alpha / 100 * entries) for alpha in ALPHAS]
+
+
+def _graded(edges: list[tuple[int, float]]) -> tuple[list[int], list[NDArray[np.float64]]]:
+    """The keys that grades end at, and for each edge the membership of each grade."""
+    bounds = [bound for edge, _ in edges for bound in (edge - 1, edge)]
+    return bounds, [_membership(bounds, edge, share) for edge, share in edges]
+
+
+def _above(keys: Keys, bounds: list[int]) -> Grades:
+    """How many of the bounds lie below each key."""
+    grades = np.zeros(len(keys), np.uint8)
+    for bound in bounds:
+        grades += (keys > bound).view(np.uint8)
+    return grades
 
 
 def _membership(bounds: list[int], edge: int, share: float) -> NDArray[np.float64]:
@@ -114,7 +158,7 @@ def edges_of(key_E: Keys, wanted: list[int]) -> list[tuple[int, float]]:
     upper = np.zeros(1 << (KEY_BITS - HALF), np.int64)
     for piece in pieces(len(key_E)):
         upper += np.bincount(key_E[piece] >> HALF, minlength=len(upper))
-    return [_edge(key_E, upper, count) if count else (-1, 0.0) for count in wanted]
+    return [_edge(key_E, upper, count) if count else NO_EDGE for count in wanted]
 
 
 def _edge(key_E: Keys, upper: NDArray[np.int64], wanted: int) -> tuple[int, float]:
@@ -126,10 +170,18 @@ def _edge(key_E: Keys, upper: NDArray[np.int64], wanted: int) -> tuple[int, floa
         for piece in pieces(len(key_E))
     ]
     lower = np.bincount(np.concatenate(inside), minlength=1 << HALF)
-    reached = before + np.cumsum(lower)
-    low = int(np.searchsorted(reached, wanted))
-    below = int(reached[low] - lower[low])
-    return (high << HALF) | low, (wanted - below) / int(lower[low])
+    low, share = _end(lower, wanted - before)
+    return (high << HALF) | low, share
+
+
+def _end(counts: Counts, wanted: int) -> tuple[int, float]:
+    """The bin at which that many smallest end, and the share of it still in."""
+    if wanted == 0:
+        return NO_EDGE
+    reached = np.cumsum(counts)
+    edge = int(np.searchsorted(reached, wanted))
+    below = int(reached[edge] - counts[edge])
+    return edge, (wanted - below) / int(counts[edge])
 
 
 def _part_keys(base: Factors, rank: int) -> Keys:

@@ -4,7 +4,7 @@ Whether an entry visibly changes depends on the spacing of bfloat16 at that entr
 compared with its complement inside strata of equal spacing: entries of one exponent of W0, those
 whose mantissa is zero apart, since the number below them is half as far.
 
-E entries, S strata, C cells of the masks.
+E entries, S strata, C cells of the masks, G grades, X magnitudes as in `matrices.bits`.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hodograph.diagnostics.masks import GRADES, Masks
-from hodograph.matrices.bits import MANTISSA, Bits, Counts, pieces
+from hodograph.diagnostics.masks import GRADES
+from hodograph.matrices.bits import MAGNITUDES, MANTISSA, Bits, Census, Counts, Grades
 
 STRATA = 512  # 2 * exponent + (mantissa is zero)
 CELLS = GRADES**2
@@ -54,21 +54,25 @@ class Comparison:
     odds_ratio: float | None
 
 
-def count_strata(masks: Masks, base: Bits, changed_E: NDArray[np.bool_]) -> Strata:
-    """Count entries and changes by stratum and cell, in one pass.
+def strata_of(census: Census, low_X: Grades) -> Strata:
+    """Entries and changes by stratum and cell: all that a magnitude and a grade tell.
 
     Args:
-        masks: those of W0.
-        base: bit patterns of W0.
-        changed_E: which entries visibly changed.
+        census: of W0 graded by the principal scores.
+        low_X: the grade of each magnitude among the low scores.
     """
-    joint = np.zeros(2 * STRATA * CELLS, np.int64)
-    for piece in pieces(len(base)):
-        key = stratum_of(base[piece]) * np.uint16(CELLS) + masks.cell_E[piece]
-        key += changed_E[piece] * np.uint16(STRATA * CELLS)
-        joint += np.bincount(key, minlength=len(joint))
-    unchanged_SC, changed_SC = joint.reshape(2, STRATA, CELLS)
-    return Strata(unchanged_SC + changed_SC, changed_SC)
+    stratum_X = stratum_of(np.arange(MAGNITUDES, dtype=np.uint16))
+    place_X = stratum_X * np.uint16(GRADES) + low_X
+    starts = np.flatnonzero(np.diff(place_X, prepend=STRATA * GRADES))
+    strata, low = stratum_X[starts], low_X[starts]
+
+    def by_cell(counts_GX: Counts) -> Counts:
+        """Sum over the magnitudes of one stratum and one low grade, which are neighbours."""
+        table_SGL = np.zeros((STRATA, GRADES, GRADES), np.int64)
+        table_SGL[strata, :, low] = np.add.reduceat(counts_GX, starts, axis=1).T
+        return table_SGL.reshape(STRATA, CELLS)
+
+    return Strata(by_cell(census.entries_GX), by_cell(census.changed_GX))
 
 
 def stratum_of(bits: Bits) -> NDArray[np.uint16]:

@@ -1,6 +1,6 @@
 """One unit of work: one stored parameter, read from every checkpoint of a trajectory.
 
-W0 is read and factored once. M rows, N columns.
+W0 is read, factored and counted once. M rows, N columns.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from hodograph.diagnostics.landing import Permutations, landing, null_reason, pe
 from hodograph.diagnostics.masks import Masks, masks_of
 from hodograph.diagnostics.path import Spent, displacement
 from hodograph.diagnostics.rotation import principal_size
-from hodograph.diagnostics.visibility import sparsity, visibility
+from hodograph.diagnostics.visibility import Visible, look, sparsity
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Nonfinite, Settings
@@ -23,6 +23,7 @@ from hodograph.engine.stored import storage_at, update_at
 from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
+from hodograph.matrices.bits import count_base
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.precision import all_entries_finite
 from hodograph.matrices.unfuse import Block
@@ -93,6 +94,7 @@ def _measure_block(
     base_MN = block.of(trajectory.base.read(parameter.name))
     factors = _factors(base_MN, block, settings)
     masks = _masks(base_MN, factors, settings)
+    counted = masks.base if masks is not None else count_base(base_MN)
     ends = (
         _ends(parameter, block, base_MN, trajectory, settings, inputs)
         if factors is not None
@@ -103,14 +105,15 @@ def _measure_block(
     for index, checkpoint in enumerate(trajectory.tuned):
         tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
         seen = identity(parameter, block) | {"step": trajectory.steps[index]}
-        seen |= visibility(base_MN, tuned_MN)
+        visible = look(counted, tuned_MN)
+        seen |= visible.columns
         stored = update_at(parameter, block, trajectory, index, base_MN, tuned_MN)
         if seen["nonfinite"]:
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
             rows.append(seen | {"storage": stored.storage, "flags": ["nonfinite"]})
             continue
         if masks is not None:
-            seen |= _landed(stored, masks, seen, settings)
+            seen |= _landed(stored, visible, masks, seen, settings)
         for update in _storages(stored, settings):
             path = paths.get(update.storage)
             if path is None:
@@ -169,13 +172,13 @@ def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Mask
         return None
     rows, cols = base_MN.shape
     rank = max(1, principal_size(rows, cols, settings.mask_rank))
-    return masks_of(base_MN.float(), factors, rank)
+    return masks_of(base_MN, factors, rank)
 
 
-def _landed(stored: Update, masks: Masks, seen: Row, settings: Settings) -> Row:
+def _landed(stored: Update, visible: Visible, masks: Masks, seen: Row, settings: Settings) -> Row:
     permutations = Permutations(settings.permutations, seed_of(seen, settings.seed))
     reason = null_reason(stored)
-    return landing(stored, masks) | permutation_null(stored, masks, permutations, reason)
+    return landing(visible, masks) | permutation_null(stored, masks, permutations, reason)
 
 
 def _storages(stored: Update, settings: Settings) -> list[Update]:

@@ -17,8 +17,8 @@ from hodograph.diagnostics.path import TopVectors, similarity_to_end
 from hodograph.diagnostics.rotation import rotation
 from hodograph.diagnostics.rotation_null import isotropic_turn
 from hodograph.diagnostics.spectrum import update_spectrum
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
-from hodograph.matrices.update import stored_update
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +39,16 @@ def found(swept, choice, metric, setting):
     )  # fmt: skip
 
 
+def landed(base_MN, tuned_MN, base, rank):
+    masks = masks_of(base_MN, base, rank)
+    return landing(look(masks.base, tuned_MN), masks)
+
+
 def test_overlaps_and_their_expectations_are_those_of_landing(planted):
     base_MN, (_, tuned_MN) = planted
     base = factor(base_MN, 20)
     swept = swept_masks(base_MN, tuned_MN, base, (0.3, 0.5), (5, 12, 64), (0.3, 12))
-    columns = landing(stored_update(base_MN, tuned_MN), masks_of(base_MN, base, 12))
+    columns = landed(base_MN, tuned_MN, base, 12)
     for alpha in (30, 50):
         for mask in ("principal", "low"):
             one = found(swept, "alpha", f"overlap_{mask}", alpha / 100)
@@ -52,7 +57,7 @@ def test_overlaps_and_their_expectations_are_those_of_landing(planted):
     assert found(swept, "r", "overlap_principal", 12).value == pytest.approx(
         columns["overlap_principal_30"], rel=1e-12
     )
-    other = landing(stored_update(base_MN, tuned_MN), masks_of(base_MN, base, 5))
+    other = landed(base_MN, tuned_MN, base, 5)
     assert found(swept, "r", "overlap_principal", 5).value == pytest.approx(
         other["overlap_principal_30"], rel=1e-12
     )

@@ -8,11 +8,10 @@ from hodograph.diagnostics.gate import gate_of, half_widths
 from hodograph.diagnostics.landing import landing
 from hodograph.diagnostics.masks import masks_of
 from hodograph.diagnostics.strata import STRATA, stratum_of
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import look, visibility
 from hodograph.linalg.factor import factor
 from hodograph.matrices.bits import bits_of
 from hodograph.matrices.precision import to_bfloat16
-from hodograph.matrices.update import Update
 
 SIZE = 512
 
@@ -40,7 +39,8 @@ def test_predicts_an_isotropic_update(on_grid, scale):
     entries, chance = np.array(columns["exponent_entries"]), np.array(columns["exponent_gate"])
     error = (chance * (1 - chance) * entries) ** 0.5
     assert (np.abs(columns["exponent_changed"] - chance * entries) < 4.5 * error + 2).all()
-    landed = landing(Update(base, tuned, "float32"), masks_of(base, factor(base, 64), rank=64))
+    masks = masks_of(base, factor(base, 64), rank=64)
+    landed = landing(look(masks.base, tuned), masks)
     for name in ("principal_30", "principal_50", "low_30", "low_50"):
         assert landed[f"overlap_{name}_gate"] == pytest.approx(landed[f"overlap_{name}"], abs=0.006)
 

@@ -3,9 +3,14 @@ import torch
 
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import masks_of
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
 from hodograph.matrices.precision import to_bfloat16
 from hodograph.matrices.update import Update
+
+
+def landed(tuned, masks):
+    return landing(look(masks.base, tuned), masks)
 
 
 def test_overlaps_of_planted_updates():
@@ -14,13 +19,13 @@ def test_overlaps_of_planted_updates():
     tuned = base.clone()
     tuned[0] *= 2  # ten of the thirty smallest
     tuned[9] *= 2  # ten of the thirty largest, where the principal part is largest too
-    columns = landing(Update(base, tuned, "float32"), masks)
+    columns = landed(tuned, masks)
     assert columns["overlap_low_30"] == pytest.approx(0.5)
     assert columns["overlap_low_30_lift"] == pytest.approx(0.5 / 0.3)
     assert columns["overlap_principal_30"] == pytest.approx(0.5)
     assert columns["overlap_30_upper"] == 1.0
     assert columns["overlap_50_lower"] == 0.0
-    dense = landing(Update(base, base * 2, "float32"), masks)
+    dense = landed(base * 2, masks)
     assert dense["overlap_low_50"] == pytest.approx(0.5)
     assert dense["overlap_50_lower"] == pytest.approx(0.5)
     assert dense["overlap_50_upper"] == pytest.approx(0.5)
@@ -29,7 +34,7 @@ def test_overlaps_of_planted_updates():
 def test_no_visible_change_has_no_overlap():
     base = torch.ones(4, 4)
     masks = masks_of(base, factor(base, 4), rank=2)
-    assert landing(Update(base, base + 1e-6, "float32"), masks) == {}
+    assert landed(base + 1e-6, masks) == {}
 
 
 def random_update(seed, damped=None):
@@ -48,7 +53,7 @@ def test_null_covers_an_update_without_geometry():
     scores = []
     for seed in range(12):
         update, masks = random_update(seed)
-        found = landing(update, masks)
+        found = landed(update.tuned_MN, masks)
         null = permutation_null(update, masks, Permutations(8, seed), None)
         gap = found["overlap_principal_30"] - null["overlap_principal_30_null"]
         scores.append(gap / null["overlap_principal_30_null_sd"])
@@ -58,7 +63,7 @@ def test_null_covers_an_update_without_geometry():
 
 def test_null_exposes_an_update_that_avoids_the_principal_mask():
     update, masks = random_update(0, damped=0.5)
-    found = landing(update, masks)
+    found = landed(update.tuned_MN, masks)
     null = permutation_null(update, masks, Permutations(8, 0), None)
     gap = null["overlap_principal_30_null"] - found["overlap_principal_30"]
     assert gap > 5 * null["overlap_principal_30_null_sd"]
@@ -79,7 +84,7 @@ def test_turns_spread_like_independent_permutations():
     drawn = []
     for _ in range(200):
         tuned = update.base_MN + step[torch.randperm(96 * 96, generator=generator)].reshape(96, 96)
-        found = landing(Update(update.base_MN, tuned, "float32"), masks)
+        found = landed(tuned, masks)
         drawn.append(found["overlap_principal_30"])
     drawn = torch.tensor(drawn, dtype=torch.float64)
     sd = turned["overlap_principal_30_null_sd"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hodograph.diagnostics.masks import edges_of, graded, masks_of
+from hodograph.diagnostics.masks import edges_of, graded, graded_magnitudes, low_keys, masks_of
 from hodograph.linalg.factor import factor
 from hodograph.matrices.precision import to_bfloat16
 
@@ -45,6 +45,17 @@ def test_one_edge_for_both_shares():
     grades, (thirty, fifty) = graded(keys)
     assert thirty[grades].sum() == pytest.approx(3)
     assert fifty[grades].sum() == pytest.approx(5)
+
+
+@pytest.mark.parametrize("entries", [1, 2, 10, 5000])
+def test_magnitudes_are_graded_as_the_entries_that_have_them(entries):
+    base = torch.randn(1, entries, generator=torch.Generator().manual_seed(entries)) * 0.02
+    base[0, ::7] = 0
+    keys = low_keys(base)
+    by_entry, memberships = graded(keys)
+    by_magnitude, others = graded_magnitudes(np.bincount(keys, minlength=1 << 15))
+    assert np.array_equal(by_magnitude[keys], by_entry)
+    assert np.array_equal(memberships, others)
 
 
 def test_memory_order_does_not_matter():

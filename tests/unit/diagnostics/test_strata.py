@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from hodograph.diagnostics.landing import landing
-from hodograph.diagnostics.masks import Masks, masks_of
-from hodograph.diagnostics.strata import CELLS, STRATA, Strata, compare, count_strata, stratum_of
+from hodograph.diagnostics.masks import GRADES, Masks, masks_of
+from hodograph.diagnostics.strata import CELLS, STRATA, Strata, compare, strata_of, stratum_of
+from hodograph.diagnostics.visibility import look
 from hodograph.linalg.factor import factor
-from hodograph.matrices.bits import bits_of, changed_bits
+from hodograph.matrices.bits import bits_of, changed_bits, count_base, take_census
 from hodograph.matrices.precision import to_bfloat16
 from hodograph.matrices.update import Update
 
@@ -23,8 +24,11 @@ def gaussian(seed, size=SIZE):
 
 
 def counted(update, masks):
-    base = bits_of(update.base_MN)
-    return count_strata(masks, base, changed_bits(base, bits_of(update.tuned_MN)))
+    return strata_of(take_census(masks.base, update.tuned_MN), masks.low_X)
+
+
+def landed(tuned, masks):
+    return landing(look(masks.base, tuned), masks)
 
 
 def plain(update, membership):
@@ -61,6 +65,20 @@ def test_a_stratum_is_an_exponent_and_whether_the_mantissa_is_zero():
     assert stratum_of(bits_of(values)).tolist() == [1, 1, 255, 254, 257, 0, 0]
 
 
+def test_the_census_tells_every_stratum_and_cell():
+    base, generator = gaussian(6, 300)
+    base[0, :20], base[1, :20] = 0.0, -0.0
+    base[2, :100] = 2.0**-130
+    tuned = base + torch.randn(base.shape, generator=generator) * 1e-4
+    masks = masks_of(base, factor(base, 16), rank=16)
+    strata = strata_of(take_census(masks.base, tuned), masks.low_X)
+    key_E = stratum_of(bits_of(base)).astype(int) * CELLS + masks.cell_E
+    changed_E = changed_bits(bits_of(base), bits_of(tuned))
+    for table_SC, keys in ((strata.entries_SC, key_E), (strata.changed_SC, key_E[changed_E])):
+        expected = np.bincount(keys, minlength=STRATA * CELLS)
+        assert np.array_equal(table_SC, expected.reshape(STRATA, CELLS))
+
+
 def test_counts_every_entry_once():
     base, generator = gaussian(0)
     update = Update(base, base + torch.randn(base.shape, generator=generator) * 1e-4, "float32")
@@ -83,7 +101,7 @@ def test_equals_a_plain_implementation(name):
     masks = masks_of(base, factor(base, 8), rank=8)
     membership = masks.weights[name][masks.cell_E]
     expected, z, odds_ratio = plain(update, membership.tolist())
-    columns = landing(update, masks)
+    columns = landed(update.tuned_MN, masks)
     assert columns[f"overlap_{name}_expected"] == pytest.approx(expected, rel=1e-12)
     assert columns[f"overlap_{name}_z"] == pytest.approx(z, rel=1e-9)
     assert columns[f"overlap_{name}_odds_ratio"] == pytest.approx(odds_ratio, rel=1e-9)
@@ -130,7 +148,7 @@ def test_ties_alone_tell_nothing():
     base = torch.ones(8, 8)
     tuned = base.clone()
     tuned[:3] += 1
-    columns = landing(Update(base, tuned, "float32"), masks_of(base, factor(base, 2), rank=1))
+    columns = landed(tuned, masks_of(base, factor(base, 2), rank=1))
     assert columns["overlap_low_30"] == pytest.approx(columns["overlap_low_30_expected"])
     assert columns["overlap_low_30_z"] is None
     assert columns["overlap_low_30_odds_ratio"] is None
@@ -138,7 +156,7 @@ def test_ties_alone_tell_nothing():
 
 def test_everything_changed_tells_nothing():
     base, _ = gaussian(2)
-    columns = landing(Update(base, base * 2, "float32"), masks_of(base, factor(base, 16), 16))
+    columns = landed(base * 2, masks_of(base, factor(base, 16), 16))
     assert columns["overlap_principal_30_expected"] == pytest.approx(0.3, abs=1e-4)
     assert columns["overlap_principal_30_z"] is None
     assert "overlap_principal_30_gate" not in columns
@@ -149,11 +167,10 @@ def test_order_in_memory_does_not_matter():
     tuned = base + torch.randn(base.shape, generator=generator) * 1e-4
     masks = masks_of(base, factor(base, 16), rank=16)
     order = torch.randperm(base.numel(), generator=generator)
-    moved = Masks(masks.cell_E[order.numpy()], masks.weights)
-    turned = [weights.flatten()[order].reshape(base.shape) for weights in (base, tuned)]
-    assert landing(Update(*turned, "float32"), moved) == landing(
-        Update(base, tuned, "float32"), masks
-    )
+    turned, tuned_turned = (one.flatten()[order].reshape(base.shape) for one in (base, tuned))
+    grade_E = masks.grade_E[order.numpy()]
+    moved = Masks(count_base(turned, grade_E, GRADES), grade_E, masks.low_X, masks.weights)
+    assert landed(tuned_turned, moved) == landed(tuned, masks)
 
 
 def scores(damping, draws, density_scale=6e-5):
@@ -192,7 +209,7 @@ def test_scale_by_a_power_of_two_changes_nothing(scale):
     base, generator = gaussian(5)
     tuned = base + torch.randn(base.shape, generator=generator) * 1e-4
     masks = masks_of(base, factor(base, 16), rank=16)
-    first = landing(Update(base, tuned, "float32"), masks)
-    scaled = Update(base * scale, tuned * scale, "float32")
-    second = landing(scaled, masks_of(base * scale, factor(base * scale, 16), rank=16))
+    first = landed(tuned, masks)
+    scaled = masks_of(base * scale, factor(base * scale, 16), rank=16)
+    second = landed(tuned * scale, scaled)
     assert second == pytest.approx(first, rel=1e-9)

@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import look, sparsity, visibility
+from hodograph.matrices.bits import count_base
 
 
 def moved_by(base, ulps):
@@ -50,3 +52,20 @@ def test_nonfinite_entries_are_counted_apart():
     assert columns["nonfinite"] == 2
     assert columns["update_sparsity"] == 0.5
     assert visibility(base * math.nan, tuned) == {"nonfinite": 4}
+    assert sparsity(base, tuned) == {"update_sparsity": 0.5, "density": 0.5, "nonfinite": 2}
+
+
+def test_weights_that_round_to_infinity_are_finite():
+    base, tuned = torch.tensor([[1.0, 1.0, 3.4e38]]), torch.tensor([[1.0, 3.4e38, 3.4e38]])
+    visible = look(count_base(base, np.array([0, 1, 1], np.uint8), 2), tuned)
+    assert visible.columns["nonfinite"] == 0
+    assert visible.columns["density"] == pytest.approx(1 / 3)
+    assert visible.census.changed_GX.sum(axis=1).tolist() == [0, 1]
+    assert sparsity(base, tuned)["density"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("dtypes", [("bfloat16", "bfloat16"), ("float32", "bfloat16")])
+def test_stored_values_are_compared_as_stored(dtypes):
+    pair = torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[1.0, -0.0, 3.0]])
+    base, tuned = (one.to(getattr(torch, name)) for one, name in zip(pair, dtypes, strict=True))
+    assert visibility(base, tuned)["update_sparsity_native_dtype"] == pytest.approx(2 / 3)

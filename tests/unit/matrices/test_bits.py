@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from hodograph.matrices.bits import PIECE, bits_of, changed_bits, take_census
+from hodograph.matrices.bits import (
+    MAGNITUDES,
+    PIECE,
+    bits_of,
+    changed_bits,
+    count_base,
+    count_changed,
+    count_finite_changes,
+    take_census,
+)
 
 
 def every_finite_bfloat16():
@@ -23,7 +32,7 @@ def test_stored_bfloat16_is_not_copied():
 
 def test_neighbours_are_one_ulp_apart_over_the_whole_line():
     values = every_finite_bfloat16().unique()  # -0 and +0 are one number
-    census = take_census(bits_of(values[:-1]), bits_of(values[1:]))
+    census = take_census(count_base(values[:-1]), values[1:])
     assert census.moves.tolist() == [0, len(values) - 1] + [0] * 8
 
 
@@ -55,17 +64,59 @@ def test_the_census_of_many_pieces_is_that_of_plain_definitions():
     base = torch.randn(2 * PIECE + 77, generator=generator) * 0.02
     base[::1000] = 0.0
     tuned = base + torch.randn(len(base), generator=generator) * 1e-4
-    census = take_census(bits_of(base), bits_of(tuned))
+    census = take_census(count_base(base), tuned)
     a, b = base.to(torch.bfloat16), tuned.to(torch.bfloat16)
     magnitude = a.abs().view(torch.int16).long()
-    assert np.array_equal(census.entries, torch.bincount(magnitude, minlength=1 << 15).numpy())
+    assert np.array_equal(census.entries_X, torch.bincount(magnitude, minlength=1 << 15).numpy())
     moved = magnitude[a != b]
-    assert np.array_equal(census.changed, torch.bincount(moved, minlength=1 << 15).numpy())
+    assert np.array_equal(census.changed_X, torch.bincount(moved, minlength=1 << 15).numpy())
     assert census.sign_flips == int((a.double() * b.double() < 0).sum())
     assert census.moves.sum() == len(base)
+    assert census.finite
     assert np.array_equal(changed(base, tuned), (a != b).numpy())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_grades_are_counted_apart(dtype):
+    generator = torch.Generator().manual_seed(1)
+    base = (torch.randn(2 * PIECE + 9, generator=generator) * 0.02).to(dtype)
+    tuned = base + (torch.randn(len(base), generator=generator) * 1e-4).to(dtype)
+    grade = torch.randint(3, (len(base),), generator=generator)
+    census = take_census(count_base(base, grade.numpy().astype(np.uint8), 3), tuned)
+    a, b = base.to(torch.bfloat16), tuned.to(torch.bfloat16)
+    key = a.abs().view(torch.int16).long() + grade * MAGNITUDES
+    for counts, keys in ((census.entries_GX, key), (census.changed_GX, key[a != b])):
+        expected = torch.bincount(keys, minlength=3 * MAGNITUDES).reshape(3, MAGNITUDES)
+        assert np.array_equal(counts, expected.numpy())
+
+
+def test_distances_over_the_whole_line():
+    values = every_finite_bfloat16().unique()  # in their order, so that ranks are distances
+    other = torch.randperm(len(values), generator=torch.Generator().manual_seed(2))
+    census = take_census(count_base(values), values[other])
+    distance = (other - torch.arange(len(values))).abs().clamp(max=9)
+    assert census.moves.tolist() == torch.bincount(distance, minlength=10).tolist()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_what_is_not_finite_is_seen_on_either_side(bad, dtype):
+    good = torch.ones(PIECE + 5, dtype=dtype)
+    spoilt = good.clone()
+    spoilt[-1] = bad
+    for base, tuned in ((good, spoilt), (spoilt, good), (spoilt, spoilt)):
+        assert count_finite_changes(base, tuned) is None
+        assert not take_census(count_base(base), tuned).finite
+    assert count_finite_changes(good, good) == 0
+
+
+def test_counting_alone_agrees_where_exponents_and_zeros_are_mixed():
+    base = torch.tensor([1.9921875, 0.0, -0.0, 0.0, 3.0, -1e38])  # the first crosses into 2
+    tuned = torch.tensor([2.0, -0.0, 0.0, 1e-38, -3.0, 1e38])
+    expected = count_changed(bits_of(base), bits_of(tuned))
+    assert count_finite_changes(base, tuned) == expected == 4
+
+
 def test_nothing_is_counted_in_nothing():
-    assert take_census(bits_of(torch.empty(0)), bits_of(torch.empty(0))).moves.sum() == 0
+    assert take_census(count_base(torch.empty(0)), torch.empty(0)).moves.sum() == 0
     assert changed(torch.empty(0), torch.empty(0)).shape == (0,)
