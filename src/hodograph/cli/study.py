@@ -67,7 +67,7 @@ def study(
                 tasks, workers or os.cpu_count() or 1, _Shown(progress, tasks).on_event
             )
         sweep(out)
-        write_study(loaded, runs, out, failures)
+        write_study(loaded, study_file, runs, out, failures)
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)
