@@ -23,17 +23,21 @@ def measurement_made(summary: Summary) -> str:
     paths = list(dict.fromkeys(checkpoint.path for checkpoint in summary.checkpoints))
     texts = [] if summary.inputs is None else ["--inputs", quote(summary.inputs.source)]
     words = ["hodograph measure", *_ends([summary.base.path, *paths]), *texts]
-    return _in_full([*words, "--scope", summary.scope], "summary.json")
+    return _in_full(" ".join([*words, "--scope", summary.scope]), "summary.json")
 
 
 def sweep_made(summary: dict[str, Any]) -> str:
-    """Return what was swept as a command: several runs are run folders, one is its checkpoints."""
+    """Return what was swept as commands: of several run folders, else each run's checkpoints."""
     runs = list(summary["runs"].values())
-    paths = [str(Path(run["base"]).parents[1]) for run in runs]
-    if len(runs) == 1:
-        paths = [runs[0]["base"], *runs[0]["checkpoints"]]
-    words = ["hodograph sweep", *map(quote, paths), "--scope", summary["scope"]]
-    return _in_full(words, "sweep.json")
+    places = [Path(run["base"]).parent for run in runs]
+    asked = [[run["base"], *run["checkpoints"]] for run in runs]
+    if len(runs) > 1 and all(place.name == "checkpoints" for place in places):
+        asked = [[str(place.parent) for place in places]]
+    commands = [
+        f"hodograph sweep {' '.join(map(quote, paths))} --scope {summary['scope']}"
+        for paths in asked
+    ]
+    return _in_full("; ".join(commands), "sweep.json")
 
 
 def _ends(paths: list[str]) -> list[str]:
@@ -41,5 +45,5 @@ def _ends(paths: list[str]) -> list[str]:
     return [*shown[:2], "…", shown[-1]] if len(shown) > 3 else shown
 
 
-def _in_full(words: list[str], file: str) -> str:
-    return f"{' '.join(words)}  # all settings: {file}; drawn again beside it by: {HERE}"
+def _in_full(command: str, file: str) -> str:
+    return f"{command}  # all settings: {file}; drawn again beside it by: {HERE}"

@@ -335,3 +335,7 @@ def test_a_sweep_says_its_run_folders_or_one_run_its_checkpoints():
     assert sweep_made({"runs": {"near": ends["near"]}, "scope": "all"}).startswith(
         "hodograph sweep runs/near/checkpoints/step_0 runs/near/checkpoints/step_5 --scope all"
     )
+    elsewhere = {name: {"base": "W0", "checkpoints": [name], "steps": [5]} for name in "ab"}
+    assert sweep_made({"runs": elsewhere, "scope": "all"}).startswith(
+        "hodograph sweep W0 a --scope all; hodograph sweep W0 b --scope all  # "
+    )
