@@ -5,6 +5,8 @@ make study && .venv/bin/python docs/figures/study.py runs/study
 
 import re
 import sys
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,49 @@ from hodograph.report.study import study_view
 from hodograph.report.views import Figure
 
 HERE = Path(__file__).parent
+Saved = list[tuple[Figure, list[tuple[str, str]]]]
+"""Figures, with the name of each file and what it shows, in words."""
 
 
-def shown(question: QuestionView) -> list[Figure]:
-    """The values of a question's arms, and what its first comparison shows of them."""
+def shown(question: QuestionView) -> list[tuple[str, list[Figure]]]:
+    """The values of a question's arms, then under its title what each comparison shows of them."""
     values = [] if question.values is None else [question.values]
-    return values + (question.comparisons[0].figures if question.comparisons else [])
+    parts = [
+        (one.title, one.figures if place == 0 else [*filter(None, map(shorter, one.figures))])
+        for place, one in enumerate(question.comparisons)
+    ]
+    return [("", values), *((title, figures) for title, figures in parts if figures)]
 
 
-def save(figure: Figure, start: str, folder: Path) -> list[tuple[str, str]]:
+def shorter(figure: Figure) -> Figure | None:
+    """A later comparison's figure without Hill estimates and bfloat16, if one is left."""
+    kept = [one for one in figure.panels if not re.search(r"hill_11-|-bfloat16$", one.file)]
+    caption = figure.caption
+    if len(kept) < len(figure.panels):
+        caption = caption.replace(" Both panels share one scale.", "")
+    return replace(figure, panels=kept, caption=caption) if kept else None
+
+
+def save(figure: Figure, start: str, folder: Path, made: str) -> list[tuple[str, str]]:
     """Write a figure's panels; return the name of each file and what it shows, in words."""
     saved = []
     for index, panel in enumerate(figure.panels):
         words = re.search(r'aria-label="([^"]*)"', panel.svg)
         name = f"{start}-{index}.svg"
-        drawing = svg_file(panel.svg).replace("<svg", '<svg style="background: #ffffff"', 1)
-        (folder / name).write_text(drawing, encoding="utf-8")
+        (folder / name).write_text(svg_file(figure, panel, made), encoding="utf-8")
         saved.append((name, words[1] if words else figure.title))
     return saved
+
+
+def saved(
+    name: str, parts: list[tuple[str, list[Figure]]], folder: Path, made: str
+) -> list[tuple[str, Saved]]:
+    """Write the figures of a section, numbered through its parts, and return them with files."""
+    number, start = count(), f"study-{name.removeprefix('question-')}"
+    return [
+        (title, [(one, save(one, f"{start}-{next(number)}", folder, made)) for one in figures])
+        for title, figures in parts
+    ]
 
 
 def cell(text: object) -> str:
@@ -48,15 +75,9 @@ def page(folder: Path, figures: Path) -> str:
         earlier.unlink()
     study = read_study(folder)
     view: dict[str, Any] = study_view(folder, study)
-    drawn = {
-        question.ident: [
-            (figure, save(figure, f"study-{question.ident.removeprefix('question-')}-{n}", figures))
-            for n, figure in enumerate(shown(question))
-        ]
-        for question in view["questions"]
-    }
-    gates = view["gates"]["figures"] if view["gates"] else []
-    drawn["gates"] = [(one, save(one, f"study-gates-{n}", figures)) for n, one in enumerate(gates)]
+    asked = {one.ident: shown(one) for one in view["questions"]}
+    asked["gates"] = [("", view["gates"]["figures"] if view["gates"] else [])]
+    drawn = {name: saved(name, parts, figures, view["made"]) for name, parts in asked.items()}
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,

@@ -1,12 +1,66 @@
 """The pages in a real browser: they ask for nothing, fit narrow screens, and show the numbers."""
 
+import json
+import shutil
+
 import pytest
 
+from hodograph.claims.row import LEDGER_FILE
 from hodograph.report import render
+from hodograph.report.standalone import colours
 from planted.browser import CHROMIUM, browser
-from planted.measurement import measurement_rows, write_measurement, write_study
+from planted.gates import write_account
+from planted.measurement import (
+    comparison,
+    ledger_row,
+    measurement_rows,
+    question,
+    run_record,
+    write_measurement,
+    write_study,
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to open pages")
+
+
+VERDICTS = {
+    "holds": "holds",
+    "explained": "holds, explained by displacement",
+    "fails": "does not hold",
+    "open": "undetermined (one seed)",
+}
+SECTIONS = ("summary", "question-sizes", "question-paths", "gates", "ledger", "runs")
+
+
+def write_whole_study(folder):
+    """Two questions, a claim of each verdict, and the gates of two arms."""
+    sizes = question("sizes", comparison("two", "sft", "opd", shows=("size", "orderings")),
+                     claims=["C1", "C2"])  # fmt: skip
+    paths = question("paths", comparison("all", "sft", "opd", "rlvr", shows=("path", "heat_maps")),
+                     comparison("last", "rlvr", shows=("lock",)), claims=["C3", "C4"])  # fmt: skip
+    write_study(folder, (0, 1), ("sft", "opd", "rlvr"), questions=[sizes, paths])
+    rows = [ledger_row(f"C{n + 1}", words) for n, words in enumerate(VERDICTS.values())]
+    (folder / LEDGER_FILE).write_text(json.dumps(rows))
+    study = json.loads((folder / "study.json").read_text())
+    for run in study["runs"]:
+        if run["name"] in ("sft", "opd"):
+            run["gates"] = f"{run['folder']}/gates"
+            write_account(folder / run["gates"])
+    (folder / "study.json").write_text(json.dumps(study))
+    return folder
+
+
+def write_large_study(folder):
+    """Six arms of 24 layers x 7 modules x 5 checkpoints."""
+    runs = [run_record(f"arm_{place}", w0_digest="0a51b2c3") for place in range(6)]
+    first, *others = (folder / run["measurement"] for run in runs)
+    write_measurement(first, measurement_rows(24, storages=("float32",)), digest="0a51b2c3")
+    for other in others:
+        shutil.copytree(first, other)
+    study = {"name": "large", "description": "", "seeds": [0], "settings": {}, "versions": {},
+             "notes": [], "runs": runs}  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(study))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +68,7 @@ def pages(tmp_path_factory):
     root = tmp_path_factory.mktemp("pages")
     large = measurement_rows(layers=36, steps=(100,), storages=("float32",))
     return {
-        "study": render(write_study(root / "study", (0, 1), ("sft", "opd", "rlvr"))),
+        "study": render(write_whole_study(root / "study")),
         "measurement": render(write_measurement(root / "run", measurement_rows())),
         "large": render(write_measurement(root / "large", large)),
     }
@@ -42,6 +96,103 @@ def test_a_page_fits_its_viewport_and_asks_for_nothing(pages, tab, name, width):
     asked = [event["request"]["url"] for event in tab.named("Network.requestWillBeSent")]
     assert asked == [pages[name].resolve().as_uri()]
     assert complaints(tab) == []
+
+
+def test_a_large_study_loads_and_draws_every_figure(tmp_path, tab):
+    page = render(write_large_study(tmp_path))
+    tab.open(page, 1200)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1200
+    assert tab.evaluate("document.querySelectorAll('figure svg').length") > 6 * 6
+    end = "[...document.querySelectorAll('figure svg')].at(-1)"
+    tab.evaluate(f"{end}.scrollIntoView()")
+    assert tab.evaluate(f"{end}.getBoundingClientRect().height") > 100
+    assert complaints(tab) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1600, 1000, 700, 400])
+def test_every_section_of_a_study_is_seen_in_its_colours(pages, tab, width, dark):
+    tab.open(pages["study"], width, dark=dark)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    for ident in SECTIONS:
+        assert tab.evaluate(f"document.getElementById('{ident}').offsetHeight") > 60, ident
+    assert [rgb(one) for one in verdict_colours(tab)] == [
+        channels(colours("dark" if dark else "light")[name])
+        for name in ("holds", "explained", "alarm", "muted")
+    ]
+    words = [tab.evaluate(f"document.querySelector('#ledger .verdict.{kind}').innerText")
+             for kind in VERDICTS]  # fmt: skip
+    assert [one.split(" ", 1)[1] for one in words] == list(VERDICTS.values())
+    summary = tab.evaluate("document.getElementById('summary').innerText")
+    assert "Of 4 claims tested, 1 holds (C1)" in summary
+    assert all(f"{name} claim of {name}: " in summary for name in ("C1", "C2", "C3", "C4"))
+    tab.evaluate("document.querySelector('#gates .figures').scrollIntoView()")
+    boxes = tab.evaluate("""[...document.querySelectorAll('#gates figure svg')].map(one => {
+        const box = one.getBoundingClientRect();
+        return [box.left, box.right, box.height];
+    })""")
+    assert len(boxes) == 3
+    assert all(left >= 0 and right <= width and height > 50 for left, right, height in boxes)
+    assert complaints(tab) == []
+
+
+def verdict_colours(tab):
+    """As the browser writes them, in the ledger, in the order of VERDICTS."""
+    return [
+        tab.evaluate(f"getComputedStyle(document.querySelector('#ledger .verdict.{kind}')).color")
+        for kind in VERDICTS
+    ]
+
+
+def rgb(colour):
+    return tuple(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+
+
+def channels(colour):
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def test_the_keyboard_reaches_the_details_of_a_claim_and_the_downloads(pages, tab):
+    tab.open(pages["study"], 1200)
+    focused = follow(tab, "ledger")
+    assert focused["label"] == "Ledger of claims"
+    summary = step(tab)
+    assert (summary["tag"], summary["seen"]) == ("SUMMARY", True)
+    tab.press("Enter", 13, "\r")
+    assert tab.evaluate("document.activeElement.parentElement.open")
+    assert "level = 0.05" in tab.evaluate("document.activeElement.parentElement.innerText")
+    reached = [step(tab) for _ in range(len(VERDICTS) - 1 + 3)]
+    assert [one["href"] for one in reached[-3:]] == [
+        f"tables/ledger.{kind}" for kind in ("csv", "tex", "parquet")
+    ]
+    assert all(one["seen"] for one in reached)
+    follow(tab, "gates")
+    reached = [step(tab) for _ in range(3 + 2 * 3)]
+    assert [one["href"] for one in reached if (one["href"] or "").startswith("figures/")] == [
+        f"figures/gate-{gate}.{kind}" for gate in (1, 2, 3) for kind in ("svg", "pdf")
+    ]
+    assert all(one["seen"] for one in reached)
+
+
+def step(tab):
+    """Press Tab; what has the focus then, and whether a ring shows it."""
+    tab.press("Tab", 9)
+    return tab.evaluate("""(() => {
+        const one = document.activeElement;
+        return {tag: one.tagName, href: one.getAttribute('href'), label: one.ariaLabel,
+            seen: getComputedStyle(one).outlineStyle !== 'none'};
+    })()""")
+
+
+def follow(tab, section):
+    """Go to a section from the list on top with the keyboard alone; return what comes after."""
+    tab.evaluate("document.querySelector('nav[aria-label] a').focus()")
+    for _ in SECTIONS:
+        if step(tab)["href"] == f"#{section}":
+            break
+    tab.press("Enter", 13, "\r")
+    tab.until(f"location.hash === '#{section}'")
+    return step(tab)
 
 
 @pytest.mark.parametrize("width", [1200, 400])
@@ -78,24 +229,27 @@ def test_dark_and_light_follow_the_reader(pages, tab):
 
 
 def test_text_contrasts_with_its_background(pages, tab):
-    """WCAG AA, 4.5 to 1, of ink, muted text, links and warnings, on paper and tint."""
-    ratio = """(() => {
+    """WCAG AA: 4.5 to 1 of ink, muted text, links, warnings and verdicts, 3 to 1 of the arms."""
+    ratio = """(pairs => {
         const channel = value => (value /= 255) <= 0.04045
             ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
         const luminance = hex => [1, 3, 5].map(at => channel(parseInt(hex.slice(at, at + 2), 16)))
             .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
         const style = getComputedStyle(document.documentElement);
         const of = name => luminance(style.getPropertyValue(name).trim());
-        const pairs = [['--ink', '--paper'], ['--muted', '--paper'], ['--link', '--paper'],
-            ['--ink', '--tint'], ['--alarm', '--alarm-tint'], ['--ink', '--alarm-tint']];
         return pairs.map(([a, b]) => {
             const [x, y] = [of(a), of(b)].sort((one, two) => two - one);
             return (x + 0.05) / (y + 0.05);
         });
-    })()"""
+    })"""
+    texts = [[name, "--paper"] for name in ("--ink", "--muted", "--link", "--holds", "--explained",
+                                            "--alarm")]  # fmt: skip
+    texts += [["--ink", "--tint"], ["--alarm", "--alarm-tint"], ["--ink", "--alarm-tint"]]
+    marks = [[f"--arm-{index}", "--paper"] for index in range(8)]
     for dark in (False, True):
-        tab.open(pages["measurement"], 1200, dark=dark)
-        assert min(tab.evaluate(ratio)) >= 4.5
+        tab.open(pages["study"], 1200, dark=dark)
+        assert min(tab.evaluate(f"{ratio}({json.dumps(texts)})")) >= 4.5
+        assert min(tab.evaluate(f"{ratio}({json.dumps(marks)})")) >= 3
 
 
 def explore(tab, page, width=1200, dark=False):

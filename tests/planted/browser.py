@@ -85,11 +85,12 @@ class Browser:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.mouse(kind, x, y)
 
-    def press(self, key: str, code: int) -> None:
-        """Press and release one key, by its name and its virtual key code."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                      windowsVirtualKeyCode=code)  # fmt: skip
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Press and release one key, by its name, its virtual key code, and what it types."""
+        down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        for event in (down, {"type": "keyUp"}):
+            self.call("Input.dispatchKeyEvent", key=key, code=key, windowsVirtualKeyCode=code,
+                      **event)  # fmt: skip
 
     def close(self) -> None:
         """Close both ends of the pipe; the browser has ended, so nothing more can be sent."""

@@ -65,7 +65,7 @@ def study(
         with bars() as progress:
             failures = run_tasks(tasks, workers or usable_cores(), _Shown(progress, tasks).on_event)
         sweep(out)
-        write_study(loaded, runs, out, failures)
+        write_study(loaded, study_file, runs, out, failures)
     for task, failure in failures.items():
         Terminal(stderr=True).print(f"failed: {task}: {failure}", soft_wrap=True)
     print_study(Terminal(), out)

@@ -34,7 +34,8 @@ def _ulp_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         height=260,
     )
     caption = f"Step {step}. All measured parameters; a change of 0 is one bfloat16 does not show."
-    return Figure("How far bfloat16 values moved", caption, [Panel(svg, 420)])
+    panel = Panel(svg, 420, unit="% of parameters")
+    return Figure("How far bfloat16 values moved", caption, [panel])
 
 
 def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
@@ -60,7 +61,7 @@ def _visibility_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         caption += (
             f" Zeros and subnormals, not drawn: {count(zeros)}, of which {count(changed)} changed."
         )
-    return Figure("Visibility by size of the weight", caption, [Panel(svg, 420)])
+    return Figure("Visibility by size of the weight", caption, [Panel(svg, 420, unit="%")])
 
 
 def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
@@ -78,4 +79,5 @@ def _overlap_figure(rows: pd.DataFrame, step: int) -> Figure | None:
         f"Step {step}. Dot: overlap, mean over matrices. Stroke: its mean after permuting the "
         "update within each matrix, with two standard deviations either way."
     )
-    return Figure("Overlap with W0's masks, against its null", caption, [Panel(svg, 420)])
+    panel = Panel(svg, 420, unit="%")
+    return Figure("Overlap with W0's masks, against its null", caption, [panel])

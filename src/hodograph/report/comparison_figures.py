@@ -15,7 +15,8 @@ from hodograph.report.style import INK, MUTED, Look
 _SHARE = FuncFormatter(lambda value, _: f"{100 * value:g}")
 
 
-def _unit(metric: Ordered) -> str:
+def unit_of(metric: Ordered) -> str:
+    """Return the unit as an axis says it."""
     unit = metric.unit.strip()
     return "degrees" if unit == "°" else unit
 
@@ -55,7 +56,7 @@ def dots(
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(line - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set_xlabel(_unit(metric) or metric.title)
+    axes.set_xlabel(unit_of(metric) or metric.title)
     return axes
 
 
@@ -95,7 +96,7 @@ def profile(
     axes.set_xticks(range(0, len(places), every), [str(place) for place in places[::every]])
     axes.set_ylim(bottom=0)
     axes.set_xlabel(across)
-    axes.set_ylabel(_unit(metric))
+    axes.set_ylabel(unit_of(metric))
     return axes
 
 

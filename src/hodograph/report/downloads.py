@@ -5,37 +5,66 @@ The files hold what the page shows, digit for digit; all digits are in the table
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from hodograph.atomic import sweep, write_atomically, write_text
+from hodograph.atomic import storage_error, sweep, write_atomically, write_text
 from hodograph.report.flat import csv_text, frame
+from hodograph.report.head import title_of
 from hodograph.report.latex import latex_table
-from hodograph.report.standalone import pdf_file, svg_file
+from hodograph.report.standalone import pdf_file, said, svg_file
 from hodograph.report.views import Figure, Panel, Table
 
+ENDINGS = {"figures": ("svg", "pdf"), "tables": ("tex", "parquet", "csv")}
+"""The folders beside a page, and the endings of the files written there."""
 
-def write_downloads(folder: Path, view: object) -> None:
-    """Write `figures/` and `tables/` of everything a page shows.
+
+def write_downloads(folder: Path, view: object, made: str) -> set[Path]:
+    """Write `figures/` and `tables/` of everything a page shows, and return their files.
+
+    Args:
+        folder: That of the page.
+        view: What the page shows.
+        made: The command that made it.
 
     Raises:
         StorageError: A file cannot be written.
     """
-    figures, tables = folder / "figures", folder / "tables"
-    sweep(figures)
-    sweep(tables)
+    for name in ENDINGS:
+        sweep(folder / name)
+    written: set[Path] = set()
     for part in _parts(view):
         if isinstance(part, Table):
-            _write_table(tables, part)
+            written |= _write_table(folder / "tables" / part.file, part)
         else:
-            _write_drawing(figures, part)
+            figure, panel = part
+            written |= _write_drawing(folder / "figures" / panel.file, figure, panel, made)
+    return written
 
 
-def _parts(shown: object) -> Iterator[Table | Panel]:
+def remove_downloads(folder: Path, *, kept: Collection[Path]) -> None:
+    """Remove what an earlier page left in `figures/` and `tables/`: files of the endings above.
+
+    Raises:
+        StorageError: A file cannot be removed.
+    """
+    for name, endings in ENDINGS.items():
+        for path in (found for ending in endings for found in (folder / name).glob(f"*.{ending}")):
+            if path not in kept and path.is_file():
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise storage_error(path, error) from error
+
+
+Part = Table | tuple[Figure, Panel]
+
+
+def _parts(shown: object) -> Iterator[Part]:
     """Yield the panels of every figure, and every table that has a name, wherever they are."""
     if isinstance(shown, Figure):
-        yield from shown.panels
+        yield from ((shown, panel) for panel in shown.panels)
         yield from _parts(shown.values)
     elif isinstance(shown, Table):
         if shown.name:
@@ -48,21 +77,30 @@ def _parts(shown: object) -> Iterator[Table | Panel]:
         yield from _each(getattr(shown, field.name) for field in fields(shown))
 
 
-def _each(parts: Iterable[object]) -> Iterator[Table | Panel]:
+def _each(parts: Iterable[object]) -> Iterator[Part]:
     for part in parts:
         yield from _parts(part)
 
 
-def _write_drawing(folder: Path, panel: Panel) -> None:
-    svg = svg_file(panel.svg)
-    write_text(folder / f"{panel.file}.svg", svg)
-    pdf = pdf_file(svg)
-    write_atomically(folder / f"{panel.file}.pdf", lambda path: path.write_bytes(pdf))
+def _write_drawing(start: Path, figure: Figure, panel: Panel, made: str) -> set[Path]:
+    svg, pdf = (_ending(start, ending) for ending in ENDINGS["figures"])
+    drawing = svg_file(figure, panel, made)
+    printed = pdf_file(drawing, title_of(figure, panel), said(figure, made))
+    write_text(svg, drawing)
+    write_atomically(pdf, lambda path: path.write_bytes(printed))
+    return {svg, pdf}
 
 
-def _write_table(folder: Path, table: Table) -> None:
+def _write_table(start: Path, table: Table) -> set[Path]:
+    tex, parquet, comma = (_ending(start, ending) for ending in ENDINGS["tables"])
     data = frame(table)
-    write_text(folder / f"{table.file}.tex", latex_table(table))
-    write_atomically(folder / f"{table.file}.parquet", lambda path: data.to_parquet(path))
+    write_text(tex, latex_table(table))
+    write_atomically(parquet, lambda path: data.to_parquet(path))
     text = csv_text(data).encode()
-    write_atomically(folder / f"{table.file}.csv", lambda path: path.write_bytes(text))
+    write_atomically(comma, lambda path: path.write_bytes(text))
+    return {tex, parquet, comma}
+
+
+def _ending(start: Path, ending: str) -> Path:
+    """Add an ending; a dot in the name is part of it."""
+    return start.with_name(f"{start.name}.{ending}")

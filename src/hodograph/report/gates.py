@@ -6,6 +6,7 @@ Each figure draws a table on an Axes; `gates_view` builds the tables from gates.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -13,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from hodograph.report.keys import arm_key
 from hodograph.report.numbers import significant
 from hodograph.report.read import Run
 from hodograph.report.style import INK, MUTED, Look, draw, looks
@@ -27,18 +29,22 @@ LEASH = (
     "Gate I: what the update spends",
     "KL to W0 on the model's own samples, in nats a token; bar: 95 % over prompts, or the range of"
     " seeds. Cross: Dᵀ F D / 2. Stroke: an isotropic update of the same norms.",
+    "nats a token",
 )
 RANKS = (
     "Gate II: effective rank of the gradient",
     "Mean over matrices, on the same samples of each arm; bar: 95 % over layers, or the range of"
     " seeds. Stroke: the coefficients permuted. Circle: random signs, one a sample or one a token.",
+    "",
 )
 VISIBLE = (
     "Gate III: visible changes by exponent",
     "Share of the entries that visibly changed minus the gate's prediction, by exponent of W0, over"
     " all matrices (exponents with 1 % of the entries). Dotted: after permuting D.",
+    "points",
 )
 _WIDTH = 460
+_PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 _SIGNED = FuncFormatter(lambda value, _: f"{100 * value:+g}" if value else "0")
 _WEIGHTED = FuncFormatter(lambda exponent, _: f"2^{exponent:.0f}")
 BIAS = 127
@@ -79,6 +85,7 @@ def gates_view(accounts: Mapping[str, Sequence[Account]], how: Mapping[str, Look
         _figure("gate-2", partial(ranks, effective, how=how), _height(effective), *RANKS),
         _figure("gate-3", partial(visible, curve_table(accounts), how=how), 280, *VISIBLE),
     ]
+    figures[2] = replace(figures[2], key=arm_key(how, "gate-"))  # the others name their arms
     return {"figures": figures, "table": gates_table(accounts)}
 
 
@@ -95,6 +102,9 @@ def leash(table: pd.DataFrame, axes: Axes, how: Mapping[str, Look]) -> Axes:
     axes.scatter(table["quadratic"], places, marker="x", color=INK, s=28, lw=1, zorder=3)
     axes.scatter(table["null"], places, marker="|", color=MUTED, s=160, lw=2)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(_PLAIN)  # the default writes TeX, which no page sets
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("nats a token")
     return axes
 
@@ -213,9 +223,11 @@ def gates_table(accounts: Mapping[str, Sequence[Account]]) -> Table:
     return Table("The three gates at the last checkpoint", heads, [Body(rows)], "gates")
 
 
-def _figure(name: str, plot: Callable[..., Axes], height: int, title: str, caption: str) -> Figure:
+def _figure(
+    name: str, plot: Callable[..., Axes], height: int, title: str, caption: str, unit: str
+) -> Figure:
     svg = draw(lambda axes: plot(axes=axes), name=name, label=title, width=_WIDTH, height=height)
-    return Figure(title, caption, [Panel(svg, _WIDTH)])
+    return Figure(title, caption, [Panel(svg, _WIDTH, unit=unit)])
 
 
 def _height(table: pd.DataFrame) -> int:

@@ -120,12 +120,17 @@ def _panel(
     plot = partial(heat_map, cells, unit=_unit(metric), limits=limits, **marks)
     svg = draw(plot, name=ident, label=_label(name, cells, metric), width=width, height=height)
     mean = f"mean {write(float(np.nanmean(cells.to_numpy(float))), _unit(metric))}"
-    return Panel(svg, width, f"{name}, {mean}" if name else mean)
+    return Panel(svg, width, f"{name}, {mean}" if name else mean, _shown(metric))
 
 
 def _unit(metric: str) -> str:
     """Unit as cells are written in; an odds ratio is no share, and stays a plain number."""
     return "" if metric.endswith("_odds_ratio") else BY_NAME[metric].unit
+
+
+def _shown(metric: str) -> str:
+    unit = _unit(metric)
+    return "%" if unit in ("share", "ratio") else unit
 
 
 def _label(name: str, cells: pd.DataFrame, metric: str) -> str:
@@ -143,8 +148,7 @@ def _label(name: str, cells: pd.DataFrame, metric: str) -> str:
 
 
 def _caption(arms: Arms, metric: str, without: list[str]) -> str:
-    unit = _unit(metric)
-    shown = "%" if unit in ("share", "ratio") else unit
+    shown = _shown(metric)
     first = next(iter(arms.values()))[0]
     caption = f"At the last step, {seen_in(first.storages[0])}" + (f"; {shown}." if shown else ".")
     if storage_free(metric):

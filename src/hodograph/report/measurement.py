@@ -11,6 +11,7 @@ from hodograph.report.checkpoint_figures import checkpoint_figures
 from hodograph.report.glossary import definition
 from hodograph.report.landscapes import heat_map_figures
 from hodograph.report.lock import lock_table
+from hodograph.report.made import measurement_made
 from hodograph.report.missing import why_missing
 from hodograph.report.names import (
     HEAT_MAPS,
@@ -53,6 +54,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
     return {
         "measurement": measurement,
         "summary": summary,
+        "made": measurement_made(summary),
         "steps": steps,
         "last": measurement.checkpoint(measurement.storages[0], steps[-1]).path,
         "counts": {"matrices": count(summary.matrices), "parameters": count(summary.parameters)},

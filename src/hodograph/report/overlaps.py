@@ -32,7 +32,7 @@ def overlaps_figure(arms: Arms, ident: str) -> Figure | None:
             plot = partial(figures.overlap_against_density, table, looks=looks(arms), chance=_ALPHA)
             svg = draw(plot, name=f"{ident}{metric}", width=_WIDTH, height=_HEIGHT,
                        label=f"Overlap {title} against density, one line an arm")  # fmt: skip
-            panels.append(Panel(svg, _WIDTH, title))
+            panels.append(Panel(svg, _WIDTH, title, "%"))
     if not panels:
         return None
     caption = (

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.printable import printable
-from hodograph.report.downloads import write_downloads
+from hodograph.report.downloads import remove_downloads, write_downloads
 from hodograph.report.explorer.page import EXPLORER_FILE, write_explorer
 from hodograph.report.explorer.values import ExploredRun
 from hodograph.report.glossary import PAPERS, glossary
@@ -115,9 +115,9 @@ def flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _write(folder: Path, template: str, view: dict[str, Any]) -> Path:
-    view |= {"command": "hodograph report ."}
     text = printable(_environment().get_template(template).render(**view))
-    write_downloads(folder, view)
+    written = write_downloads(folder, view, view["made"])
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    remove_downloads(folder, kept=written)  # the page before this one no longer links them
     return path

@@ -78,7 +78,7 @@ def _figure(arms: Arms, metric: Ordered, ident: str) -> Figure | None:
         plot = partial(figures.profile, table, looks=looks(arms), metric=metric, across=across)
         svg = draw(plot, name=f"{ident}{metric.column}-{by}", width=_WIDTH, height=_HEIGHT,
                    label=f"{capital(metric.title)} by {across}, one line an arm")  # fmt: skip
-        panels.append(Panel(svg, _WIDTH, f"by {by}"))
+        panels.append(Panel(svg, _WIDTH, f"by {by}", figures.unit_of(metric)))
         bands |= bool(table["low"].notna().any())
         nulls |= bool(table["null"].notna().any())
     caption = f"At the last step, {seen_in(storages(arms)[0])}."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hodograph.report.comparison import budgets_differ, comparison_table
+from hodograph.report.keys import arm_key
 from hodograph.report.landscapes import heat_map_figures
 from hodograph.report.ledger import Claim, claims_of
 from hodograph.report.orderings import OrderingsView, orderings_views, titled
@@ -13,17 +14,17 @@ from hodograph.report.origins import origins
 from hodograph.report.overlaps import overlaps_figure
 from hodograph.report.profiles import profiles
 from hodograph.report.questions import Asked, Compared
+from hodograph.report.style import looks
 from hodograph.report.summary import ByOrigin, sentences
 from hodograph.report.trajectories import (
     LOCK,
     PATH,
     Arms,
-    arm_keys,
     sparsity_size_figure,
     trajectory_figures,
 )
 from hodograph.report.values import values_figure
-from hodograph.report.views import Figure, Panel, Table
+from hodograph.report.views import Figure, Key, Table
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ComparisonView:
 
     ident: str
     title: str
-    keys: list[tuple[str, Panel]]
+    key: Key
     figures: list[Figure]
     orderings: list[OrderingsView]
 
@@ -87,17 +88,20 @@ def _question(
 
 def _comparison(one: Compared, ordered: ByOrigin) -> ComparisonView:
     ident = f"{one.ident}-"
+    key = arm_key(looks(one.measured), ident)
     return ComparisonView(
         ident=f"comparison-{one.ident}",
         title=one.title,
-        keys=arm_keys(one.measured, ident),
-        figures=_figures(one, ident) if one.measured else [],
+        key=key if len(key) > 1 else [],
+        figures=_figures(one, ident, key) if one.measured else [],
         orderings=orderings_views({name: list(found) for name, found in ordered.items()}, ident),
     )
 
 
-def _figures(one: Compared, ident: str) -> list[Figure]:
-    return [figure for shown in one.shows if shown in FIGURES
+def _figures(one: Compared, ident: str, key: Key) -> list[Figure]:
+    """Return what is drawn; figures of lines take the key into their files."""
+    return [replace(figure, key=() if shown == "heat_maps" else key)
+            for shown in one.shows if shown in FIGURES
             for figure in FIGURES[shown](one.measured, ident)]  # fmt: skip
 
 

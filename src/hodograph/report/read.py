@@ -174,7 +174,10 @@ class Question(_Record):
 
 
 class Study(_Record):
-    """`study.json`: arms and seeds, what they cost and reached, and the runs that failed."""
+    """`study.json`: arms and seeds, what they cost and reached, and the runs that failed.
+
+    `command` wrote it and `redraw` draws its page again; both are empty in older files.
+    """
 
     name: str
     description: str
@@ -185,6 +188,8 @@ class Study(_Record):
     runs: list[Run]
     failures: dict[str, str] = {}
     questions: tuple[Question, ...] = ()
+    command: str = ""
+    redraw: str = ""
 
 
 @dataclass(frozen=True)

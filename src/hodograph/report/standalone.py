@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import matplotlib as mpl
-from markupsafe import Markup
+
+from hodograph.printable import printable
+from hodograph.report.head import head, placed_at, title_of
+from hodograph.report.pdf import with_information
+from hodograph.report.views import Figure, Panel
 
 _ROOT = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-    'font-family="DejaVu Sans, Verdana, Arial, sans-serif"'
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{0:g}" height="{1:g}" viewBox="0 0 {0:g} {1:g}"'
+    ' font-family="DejaVu Sans, Verdana, Arial, sans-serif">'
 )
 
 
@@ -30,22 +35,37 @@ def _style_sheet() -> str:
     return files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
 
 
-def svg_file(drawing: Markup) -> str:
-    """Return a drawing as a whole SVG document, its size in CSS pixels."""
+def svg_file(figure: Figure, panel: Panel, made: str) -> str:
+    """Return a panel of a figure as a whole SVG document that can be read without the page.
+
+    Above the drawing stand its title with the unit and the key of the arms; title and caption with
+    the command that made it are its <title> and <desc>. Lengths are CSS pixels.
+    """
+    title, (width, height) = title_of(figure, panel), panel.size
+    above, room, top = head(title, [(printable(name), one) for name, one in figure.key], width)
+    whole = max(width, room)
+    body = "".join((
+        _ROOT.format(whole, top + height),
+        f"<title>{html.escape(title)}</title>",
+        f"<desc>{html.escape(said(figure, made))}</desc>",
+        '<rect width="100%" height="100%" fill="var(--paper)"/>',
+        above, placed_at(panel, 0, top), "</svg>\n",
+    ))  # fmt: skip
     light = colours()
-    body = re.sub(r"var\(--([\w-]+)\)", lambda found: light[found[1]], str(drawing))
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
-    if size is None:
-        raise ValueError("a drawing of the page starts with its viewBox")
-    return body.replace("<svg", _ROOT.format(width=size[1], height=size[2]), 1) + "\n"
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: light.get(found[1], found[0]), body)
 
 
-def pdf_file(svg: str) -> bytes:
-    """Return an SVG document as PDF, with its text as text."""
+def said(figure: Figure, made: str) -> str:
+    """Return the caption of a figure's files and the command that made them."""
+    return printable(f"{figure.caption} Made by: {made}")
+
+
+def pdf_file(svg: str, title: str, subject: str) -> bytes:
+    """Return an SVG document as PDF, with its text as text, under a title and a subject."""
     _register_fonts()
     import vl_convert  # heavy: only where files are written
 
-    return vl_convert.svg_to_pdf(svg)
+    return with_information(vl_convert.svg_to_pdf(svg), title, subject)
 
 
 @cache

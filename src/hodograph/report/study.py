@@ -12,6 +12,7 @@ from hodograph.report.comparison import accuracy_cell, budget_cell
 from hodograph.report.explorer.values import ExploredRun
 from hodograph.report.gates import study_gates
 from hodograph.report.ledger import claims, ledger_table
+from hodograph.report.made import study_made
 from hodograph.report.numbers import DASH, accuracy
 from hodograph.report.orderings import judged
 from hodograph.report.origins import Arm, Origin, origins, short
@@ -35,6 +36,7 @@ def study_view(folder: Path, study: Study) -> dict[str, Any]:
     together = _together(by_comparison)
     return {
         "study": study,
+        "made": study_made(study),
         "warnings": _warnings(study, arms),
         "notes": [*_cautions(study, arms), *study.notes],
         "lead": lead(by_comparison, found),

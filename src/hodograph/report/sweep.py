@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from hodograph.report import figures
+from hodograph.report.keys import arm_key
+from hodograph.report.made import sweep_made
 from hodograph.report.numbers import DASH, missing, significant
 from hodograph.report.style import MUTED, Look, draw, looks
-from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent
+from hodograph.report.views import Body, Cell, Figure, Head, Key, Panel, Table, absent
 
 TITLES = {
     ("alpha", "overlap_principal"): "Principal overlap against α",
@@ -33,18 +34,15 @@ def sweep_view(summary: dict[str, Any]) -> dict[str, Any]:
     """Return everything the template shows."""
     means = _shown(pd.DataFrame(summary["means"]))
     how = looks(summary["runs"])
-    keys = [
-        (name, Panel(draw(partial(figures.key, look=look), name=f"key-{index}",
-                          label=f"line of {name}", width=44, height=16), 44))
-        for index, (name, look) in enumerate(how.items())
-    ]  # fmt: skip
+    key = arm_key(how)
     return {
+        "made": sweep_made(summary),
         "summary": summary,
-        "keys": keys,
+        "key": key,
         "figures": [
-            _figure(means[(means["choice"] == choice) & (means["metric"] == metric)], title, how)
+            _figure(one, title, how, key)
             for (choice, metric), title in TITLES.items()
-            if ((means["choice"] == choice) & (means["metric"] == metric)).any()
+            if len(one := means[(means["choice"] == choice) & (means["metric"] == metric)])
         ],
         "orders": _orders(summary),
     }
@@ -58,7 +56,7 @@ def _shown(means: pd.DataFrame) -> pd.DataFrame:
     return means[~repeated]
 
 
-def _figure(means: pd.DataFrame, title: str, how: Mapping[str, Look]) -> Figure:
+def _figure(means: pd.DataFrame, title: str, how: Mapping[str, Look], key: Key) -> Figure:
     metric, choice = means["metric"].iloc[0], means["choice"].iloc[0]
     unit = UNITS.get(metric, "")
     ends = "; ".join(
@@ -74,7 +72,8 @@ def _figure(means: pd.DataFrame, title: str, how: Mapping[str, Look]) -> Figure:
         caption += " Dotted: the null under the same setting."
     if (means["lowered"] > 0).any():
         caption += " Settings that a matrix has no room for are lowered in it (see values)."
-    return Figure(title, caption, [Panel(svg, _WIDTH)], _values(means, title))
+    panel = Panel(svg, _WIDTH, unit="%" if unit == "share" else unit)
+    return Figure(title, caption, [panel], _values(means, title), key)
 
 
 def _plot(means: pd.DataFrame, how: Mapping[str, Look], unit: str, axes: Axes) -> Axes:

@@ -47,17 +47,6 @@ def storages(arms: Arms) -> list[str]:
     return list(dict.fromkeys(s for runs in arms.values() for run in runs for s in run.storages))
 
 
-def arm_keys(arms: Arms, ident: str = "") -> list[tuple[str, Panel]]:
-    """Return each arm's name with a drawn sample of its line; nothing for a single run."""
-    if len(arms) < 2:
-        return []
-    return [
-        (name, Panel(draw(partial(figures.key, look=look), name=f"{ident}key-{index}",
-                          label=f"line of {name}", width=44, height=16), 44))
-        for index, (name, look) in enumerate(looks(arms).items())
-    ]  # fmt: skip
-
-
 def trajectory_figures(
     arms: Arms, metrics: Sequence[str] = (*TRAJECTORIES, "update_sparsity"), ident: str = ""
 ) -> list[Figure]:
@@ -164,7 +153,7 @@ def _panel(
         height=_HEIGHT,
     )
     title = "one value for every storage" if storage_free(metric) else seen_in(storage)
-    return Panel(svg, _WIDTH, title)
+    return Panel(svg, _WIDTH, title, "%" if unit == "share" else unit)
 
 
 def seen_in(storage: str) -> str:
@@ -247,7 +236,8 @@ def sparsity_size_figure(arms: Arms, ident: str = "") -> Figure | None:
         "Each point is a checkpoint. Arms that lie on one curve differ in how far they moved, "
         "not in how sparsely they move."
     )
-    return Figure("Update sparsity against the size of the update", caption, [Panel(svg, _WIDTH)])
+    panel = Panel(svg, _WIDTH, unit="%")
+    return Figure("Update sparsity against the size of the update", caption, [panel])
 
 
 def _size_points(runs: Sequence[Measurement]) -> pd.DataFrame:

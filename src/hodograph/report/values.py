@@ -106,7 +106,7 @@ def _panel(question: Asked, metric: Ordered, table: pd.DataFrame) -> Panel:
         width=_WIDTH,
         height=_MARGIN + _ROW * figures.lines_of(table),
     )
-    return Panel(svg, _WIDTH, capital(metric.title))
+    return Panel(svg, _WIDTH, capital(metric.title), figures.unit_of(metric))
 
 
 def _caption(question: Asked, values: Values) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -86,23 +87,40 @@ class Drawing(Markup):
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawn Axes: its SVG, its width in CSS pixels, and the heading above it."""
+    """One drawn Axes: its SVG, its width in CSS pixels, the heading above it, and its unit."""
 
     svg: Drawing
     width: int
     title: str = ""
+    unit: str = ""
 
     @property
     def file(self) -> str:
         """Name of its files in `figures/`, without the ending."""
         return self.svg.name
 
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the drawing in CSS pixels."""
+        box = re.match(r'<svg viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
+        if box is None:
+            raise ValueError("a drawing of the page starts with its viewBox")
+        return float(box[1]), float(box[2])
+
+
+Key = Sequence[tuple[str, Panel]]
+"""The name of each arm, and a drawn sample of its line."""
+
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels that belong together, with a caption and the numbers behind them."""
+    """Panels that belong together, with a caption and the numbers behind them.
+
+    `key` is that of the arms, for the figure's files: the page shows one for several figures.
+    """
 
     title: str
     caption: str
     panels: list[Panel]
     values: Table | None = None
+    key: Key = ()

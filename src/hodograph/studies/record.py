@@ -1,6 +1,7 @@
 """study.json: what was run, what each run reached, and where its measurement lies."""
 
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 from hodograph.atomic import write_json
@@ -11,11 +12,15 @@ from hodograph.studies.plan import StudyRun
 from hodograph.studies.study import Study
 
 
-def write_study(study: Study, runs: list[StudyRun], out: Path, failures: dict[str, str]) -> None:
+def write_study(
+    study: Study, study_file: Path, runs: list[StudyRun], out: Path, failures: dict[str, str]
+) -> None:
     """Write study.json from the run folders; unfinished runs are listed with their failure."""
     write_json(
         out / "study.json",
         {
+            "command": join(["hodograph", "study", str(study_file), "--out", str(out)]),
+            "redraw": join(["hodograph", "report", str(out)]),
             "name": study.name,
             "description": study.description,
             "notes": list(study.notes),

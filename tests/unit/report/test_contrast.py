@@ -1,7 +1,11 @@
 """Colours of lines and marks stand out from their paper (WCAG 2.2, 1.4.11), in both schemes."""
 
+import re
+from importlib.resources import files
+
 import pytest
 
+from hodograph.report.ledger import KINDS
 from hodograph.report.standalone import colours
 
 
@@ -35,3 +39,13 @@ def test_text_contrasts_four_and_a_half_to_one(scheme):
     used = colours(scheme)
     pairs = [("ink", "paper"), ("muted", "paper"), ("link", "paper"), ("ink", "tint")]
     assert min(contrast(used[a], used[b]) for a, b in pairs) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_verdict_has_a_colour_that_contrasts_as_text_does(scheme):
+    sheet = files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    found = dict(re.findall(r"\.verdict\.(\w+) \{ color: var\(--(\w+)\)", sheet))
+    assert set(found) == {kind for kind, _ in KINDS.values()}
+    used = colours(scheme)
+    ratios = {kind: contrast(used[name], used["paper"]) for kind, name in found.items()}
+    assert min(ratios.values()) >= 4.5

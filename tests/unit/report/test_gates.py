@@ -47,6 +47,10 @@ def test_a_view_has_a_figure_for_each_gate_and_every_arm_in_its_table():
         "Gate I", "Gate II", "Gate III",
     ]  # fmt: skip
     assert all("<path" in figure.panels[0].svg for figure in view["figures"])
+    assert not any("$" in figure.panels[0].svg for figure in view["figures"])
+    assert [[name for name, _ in figure.key] for figure in view["figures"]] == [
+        [], [], ["opd", "sft"],
+    ]  # fmt: skip
     (body,) = gates_table(accounts).bodies
     assert [row[0].text for row in body.rows] == ["opd", "sft"]
     assert body.rows[1][6].title.startswith("not defined")
@@ -57,7 +61,7 @@ def test_a_page_shows_what_its_study_names(tmp_path):
     run = Run(name="opd", role="arm", seed=0, objective="opd", folder="a", gates="a/gates")
     assert study_gates(tmp_path, [run.model_copy(update={"gates": None})]) is None
     template = environment().get_template("gates.html.j2")
-    page = template.render(gates=study_gates(tmp_path, [run]), command="hodograph report")
+    page = template.render(gates=study_gates(tmp_path, [run]), made="hodograph report")
     for said in ("Gate I", "Gate II", "Gate III", "The three gates", "opd", "0.0200"):
         assert said in page
     with pytest.raises(StorageError, match="hodograph gates command again"):

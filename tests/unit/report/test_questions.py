@@ -14,6 +14,7 @@ from hodograph.orderings.metrics import ORDERED
 from hodograph.report import comparison_figures as figures
 from hodograph.report import render
 from hodograph.report.ledger import claims, claims_of, counted, verdict
+from hodograph.report.made import measurement_made, sweep_made
 from hodograph.report.overlaps import landing
 from hodograph.report.profiles import profile_of
 from hodograph.report.questions import Asked, Compared, asked, not_run
@@ -54,6 +55,8 @@ def folder(tmp_path_factory):
         (0, 1, 2),
         ("opd", "sft", "rlvr"),
         questions=[first, second],
+        command="hodograph study my.toml --out runs/x",
+        redraw="hodograph report runs/x",
     )
     (folder / LEDGER_FILE).write_text(json.dumps(LEDGER))
     return folder
@@ -284,12 +287,55 @@ def test_ids_are_unique_over_comparisons_and_links_lead_somewhere(page):
     assert set(re.findall(r'href="#([^"]*)"', page)) <= set(ids)
 
 
+MADE = "hodograph study my.toml --out runs/x  # drawn again by: hodograph report runs/x"
+
+
 def test_every_figure_says_what_made_it(page, folder):
     captions = re.findall(r"<figcaption>.*?</figcaption>", page, flags=re.DOTALL)
     assert len(captions) > 8
-    assert all("hodograph report ." in caption for caption in captions)
+    assert all(f'<code class="made">{MADE}</code>' in caption for caption in captions)
+    drawings = list((folder / "figures").glob("*.svg"))
+    assert len(drawings) > 8
+    assert all(f"Made by: {MADE}</desc>" in file.read_text() for file in drawings)
+    printed = MADE.encode("utf-16-be").hex().encode()
+    assert all(printed in file.read_bytes() for file in (folder / "figures").glob("*.pdf"))
+
+
+def test_a_study_recorded_without_its_command_says_how_its_page_is_drawn(tmp_path):
+    path = render(write_study(tmp_path, arms=("opd",)))
+    said = '<code class="made">hodograph report .  # in the folder of its page</code>'
+    assert said in path.read_text()
 
 
 def test_a_measurement_says_so_too(tmp_path):
     path = render(write_measurement(tmp_path, measurement_rows(layers=2, storages=("float32",))))
-    assert 'title="in the folder of this page">hodograph report .</code>' in path.read_text()
+    said = "hodograph measure runs/anchor runs/step_20 … runs/step_100 --scope linear"
+    rest = "all settings: summary.json; drawn again beside it by: hodograph report ."
+    assert f'<code class="made">{said}  # {rest}</code>' in path.read_text()
+    assert said in (tmp_path / "figures" / "stable_rank-float32.svg").read_text()
+
+
+def test_inputs_and_paths_with_blanks_are_in_the_command(tmp_path):
+    rows = measurement_rows(layers=2, steps=(20, 40), storages=("float32",))
+    folder = write_measurement(tmp_path, rows, inputs={
+        "source": "my texts.txt", "kind": "texts", "texts": 3, "cut": 0, "tokens": 9, "draws": 4,
+    })  # fmt: skip
+    said = measurement_made(read_measurement(folder).summary)
+    command = "hodograph measure runs/anchor runs/step_20 runs/step_40 --inputs 'my texts.txt'"
+    assert said.startswith(f"{command} --scope linear  # ")
+
+
+def test_a_sweep_says_its_run_folders_or_one_run_its_checkpoints():
+    ends = {name: {"base": f"runs/{name}/checkpoints/step_0", "steps": [5],
+                   "checkpoints": [f"runs/{name}/checkpoints/step_5"]}
+            for name in ("near", "far")}  # fmt: skip
+    assert sweep_made({"runs": ends, "scope": "linear"}).startswith(
+        "hodograph sweep runs/near runs/far --scope linear  # all settings: sweep.json;"
+    )
+    assert sweep_made({"runs": {"near": ends["near"]}, "scope": "all"}).startswith(
+        "hodograph sweep runs/near/checkpoints/step_0 runs/near/checkpoints/step_5 --scope all"
+    )
+    elsewhere = {name: {"base": "W0", "checkpoints": [name], "steps": [5]} for name in "ab"}
+    assert sweep_made({"runs": elsewhere, "scope": "all"}).startswith(
+        "hodograph sweep W0 a --scope all; hodograph sweep W0 b --scope all  # "
+    )

@@ -13,7 +13,9 @@ SCRIPT = Path(__file__).parents[3] / "docs" / "figures" / "study.py"
 
 
 def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkeypatch):
-    asked = question("q", comparison("two", "opd", "sft", shows=("size",)), values=["accuracy"])
+    shown = comparison("two", "opd", "sft", shows=("size",))
+    again = comparison("again", "sft", shows=("path",))
+    asked = question("q", shown, again, values=["accuracy"])
     folder = write_study(tmp_path / "study", (0, 1), ("opd", "sft"), questions=[asked])
     claim = ledger_row("C1", "holds, explained by storage", claim="a | b")
     (folder / LEDGER_FILE).write_text(json.dumps([claim]))
@@ -34,11 +36,27 @@ def test_the_page_has_the_ledger_the_sentences_and_every_figure(tmp_path, monkey
     drawings = sorted(path.name for path in stale.parent.iterdir())
     assert drawings == [
         *("study-gates-0-0.svg", "study-gates-1-0.svg", "study-gates-2-0.svg"),
-        *("study-q-0-0.svg", "study-q-1-0.svg", "study-q-2-0.svg"),
+        *(f"study-q-{place}-0.svg" for place in range(5)),  # of again: no bfloat16, no Hill
     ]
+    headings = [line for line in page.splitlines() if line.startswith("###")]
+    assert headings[:8] == [
+        "### Values at the last step",
+        "### Of two",
+        "#### Update sparsity against the size of the update",
+        "#### Update sparsity",
+        "### Of again",
+        "#### Stable rank of the update",
+        "#### Update norm",
+        "### Gate I: what the update spends",
+    ]
+    assert "Both panels share one scale" not in page
+    assert "first, the Hill estimates and what bfloat16 shows." in page
     assert "| KL to W0, nats a token | 0.0200 (0.0100 to 0.0200) |" in page
     for name in drawings:
         assert f"](figures/{name})" in page
         drawing = (stale.parent / name).read_text()
-        assert drawing.startswith('<svg style="background: #ffffff" xmlns=')
+        assert '<rect width="100%" height="100%" fill="#ffffff"/>' in drawing
         assert "var(" not in drawing
+    alone = (stale.parent / "study-q-3-0.svg").read_text()
+    assert ">Stable rank of the update: in float32</text>" in alone
+    assert ">sft</text>" in alone

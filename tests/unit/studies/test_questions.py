@@ -43,8 +43,11 @@ def test_questions_reach_study_json_in_order_over_extended_files(tmp_path):
         title = "Y"
         arms = ["a"]
     """)
-    write_study(load_study(over), [], tmp_path, {})
-    first, second = json.loads((tmp_path / "study.json").read_text())["questions"]
+    write_study(load_study(over), over, [], tmp_path, {})
+    recorded = json.loads((tmp_path / "study.json").read_text())
+    assert recorded["command"] == f"hodograph study {over} --out {tmp_path}"
+    assert recorded["redraw"] == f"hodograph report {tmp_path}"
+    first, second = recorded["questions"]
     assert (first["name"], first["title"], first["values"]) == ("first", "First?", ["accuracy"])
     assert first["comparisons"] == [
         {"name": "x", "title": "X", "arms": ["b", "a"], "shows": ["size"]}
