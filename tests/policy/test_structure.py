@@ -19,7 +19,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "printable": set(),
     "processes": set(),
     "world": {"errors"},
-    "linalg": set(),
+    "linalg": {"errors"},
     "checkpoints": {"errors", "documents"},
     "modules": set(),
     "matrices": {"errors", "checkpoints", "modules"},
