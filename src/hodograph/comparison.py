@@ -70,6 +70,7 @@ def compare(
 
     Raises:
         CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
+        FactoringError: the singular values of a matrix cannot be computed.
         PairingError: the checkpoints do not hold the same parameters.
         SettingsError: a setting is out of range.
         StorageError: results cannot be written to `out`.

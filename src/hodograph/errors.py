@@ -20,5 +20,9 @@ class SettingsError(HodographError):
     """A recipe, study or option asks for something that cannot be done."""
 
 
+class FactoringError(HodographError):
+    """The singular values of a matrix cannot be computed."""
+
+
 class StorageError(HodographError):
     """Results cannot be written, or what is there cannot be read back."""

@@ -37,7 +37,7 @@ from hodograph.tables.store import (
     table_of,
     to_frame,
 )
-from hodograph.tables.summary import summarise, with_energy_share
+from hodograph.tables.summary import factored, summarise, with_energy_share
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def measure(
     Raises:
         CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights; with
             `inputs`, W0 is no whole model.
+        FactoringError: the singular values of a matrix cannot be computed.
         PairingError: the checkpoints do not hold the same parameters.
         SettingsError: steps are unknown or not increasing, a setting is out of range, the device
             or the Ray cluster is not there, or `inputs` holds no texts.
@@ -307,6 +308,7 @@ def _summary(job: Job, matrices: pd.DataFrame) -> dict[str, Any]:
         "warnings": warnings_of(trajectory, matrices),
         "settings": settings.printed(),
         "versions": versions() | {"device": job.device},
+        "factored": factored(matrices),
         "lock": lock_of(matrices, settings.lock, settings.seed),
         "checkpoints": [places[entry["step"]] | entry for entry in checkpoints],
     }

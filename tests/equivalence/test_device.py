@@ -8,6 +8,7 @@ from hodograph.diagnostics.inputs import input_null, moment_of
 from hodograph.engine.settings import Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.matrices.pairing import pair
+from hodograph.matrices.precision import to_bfloat16
 from planted.elsewhere import DEVICE, Elsewhere
 
 LONG, SHORT = 96, 64
@@ -76,6 +77,17 @@ def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
     assert {row["method"] for row in reference} == {"svd" if exact else "gram"}
     work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
     assert work <= elsewhere.operations
+
+
+def test_w0_is_moved_once_for_each_storage_that_shows_it(trajectory, monkeypatch):
+    monkeypatch.setattr("hodograph.engine.settings.DEVICE", f"cpu|{DEVICE.type}")
+    unit = pair(trajectory, "linear", "error")[0][0]
+    base_MN = trajectory.base.read(unit.name)
+    with Elsewhere() as elsewhere:
+        settings = Settings(also_bf16=True, permutations=1, device=DEVICE.type)
+        measure_parameter(unit, trajectory, settings)
+    for shown_MN in (base_MN, to_bfloat16(base_MN)):
+        assert sum(torch.equal(moved, shown_MN) for moved in elsewhere.moved) == 1
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses():

@@ -35,17 +35,16 @@ def test_factors_are_the_cpus_within_their_bounds(shape, exact):
     bound = subspace_error(here, k) + subspace_error(there, k)
     for side in ("u_MK", "v_NK"):
         mine, theirs = (getattr(found.leading(k), side) for found in (here, there))
-        assert float(principal_angles(theirs.cpu(), mine).max()) <= bound + 1e-10
+        assert float(principal_angles(theirs.cpu(), mine)[0].max()) <= bound + 1e-10
 
 
 def test_angles_and_products_are_the_cpus():
     base, tuned = (
         factor(weights(300, 200) + move, 50) for move in (0, 1e-3 * weights(300, 200, seed=1))
     )
-    angles = principal_angles(base.u_MK, tuned.u_MK)
-    assert torch.allclose(
-        principal_angles(base.u_MK.cuda(), tuned.u_MK.cuda()).cpu(), angles, atol=1e-8
-    )
+    here, error = principal_angles(base.u_MK, tuned.u_MK)
+    there, bound = principal_angles(base.u_MK.cuda(), tuned.u_MK.cuda())
+    assert float((there.cpu() - here).abs().max()) <= error + bound < 1e-7
     left, right = weights(300, 8), weights(8, 200, seed=2)
     here, there = factor_product(left, right, 8), factor_product(left.cuda(), right.cuda(), 8)
     error = (there.sigma_R.cpu() - here.sigma_R).abs()

@@ -27,11 +27,12 @@ class _Held(torch.Tensor):
 
 
 class Elsewhere(TorchDispatchMode):
-    """Run what concerns DEVICE on the CPU, and note which operations those were."""
+    """Run what concerns DEVICE on the CPU, and note which operations, and what was moved there."""
 
     def __init__(self):
         super().__init__()
         self.operations = set()
+        self.moved = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -40,6 +41,7 @@ class Elsewhere(TorchDispatchMode):
         if kwargs.get("device") is not None:  # made on a device, or moved to one
             there = kwargs["device"] == DEVICE
             kwargs["device"] = torch.device("cpu")
+            self.moved += [a for a in tensors if there and not isinstance(a, _Held)]
         elif there and any(not isinstance(a, _Held) and a.dim() > 0 for a in tensors):
             raise RuntimeError(f"{func}: tensors are on two devices")
         args, kwargs = tree_map(lambda a: a.held if isinstance(a, _Held) else a, (args, kwargs))

@@ -10,7 +10,7 @@ from typing import Any
 from hodograph.tables.columns import COLUMNS
 from hodograph.tables.lock import LockThresholds, lock_of
 from hodograph.tables.store import MeasurementFolder, table_of, to_frame
-from hodograph.tables.summary import summarise
+from hodograph.tables.summary import factored, summarise
 
 MODULES = {
     "q_proj": (64, 64),
@@ -125,6 +125,7 @@ def write_measurement(
         "warnings": [],
         "settings": {"angle_k": 512, "masks": {"rank": 64}},
         "versions": {"torch": "2.13.0"},
+        "factored": factored(to_frame(table)),
         "lock": lock_of(to_frame(table), LockThresholds(), 0),
         "checkpoints": [
             {"path": f"runs/step_{one['step']}"} | one for one in summarise(to_frame(table), 0)

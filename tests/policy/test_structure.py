@@ -20,7 +20,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
     "processes": set(),
     "machine": set(),
     "world": {"errors"},
-    "linalg": set(),
+    "linalg": {"errors"},
     "checkpoints": {"errors", "documents"},
     "modules": set(),
     "matrices": {"errors", "checkpoints", "modules"},

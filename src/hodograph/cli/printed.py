@@ -10,6 +10,8 @@ from rich.table import Table
 
 from hodograph.engine.plan import Plan
 from hodograph.measurement import Measurement
+from hodograph.report.factored import factored_line
+from hodograph.report.read import Factored
 from hodograph.report.series import doubt
 
 SHOWN_UNITS = 5
@@ -72,6 +74,9 @@ def print_measurement(console: Console, measurement: Measurement, page: str) -> 
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
+        entry = summary.get("factored")  # a result of an earlier version has none
+        if entry and (line := factored_line(Factored(**entry))):
+            console.print(line, highlight=False, soft_wrap=True)
         if summary["inputs"]:
             console.print(inputs_line(summary["inputs"]), highlight=False, soft_wrap=True)
         for storage, entry in summary["lock"].items():

@@ -123,7 +123,13 @@ def _overlap(
 
 
 def swept_angles(
-    base: Factors, tuned: Factors, ks: Sequence[int], update_rms: float, seed: int
+    base: Factors,
+    tuned: Factors,
+    ks: Sequence[int],
+    update_rms: float,
+    seed: int,
+    *,
+    exact: bool = False,
 ) -> list[Swept]:
     """Mean principal angles for several k, with their isotropic nulls.
 
@@ -133,12 +139,13 @@ def swept_angles(
         ks: dimensions of the principal subspaces, each lowered to half of the shorter side.
         update_rms: RMS of D.
         seed: of the draws behind the nulls.
+        exact: as of `rotation`.
     """
     rows, cols = len(base.u_MK), len(base.v_NK)
     swept = []
     for wanted in ks:
         k = principal_size(rows, cols, wanted)
-        found = rotation(base, tuned, k)
+        found = rotation(base, tuned, k, exact=exact)
         null = isotropic_means(isotropic_turn(base, rows, cols, k, seed), update_rms)
         for metric in ("angle_left_mean", "angle_right_mean"):
             swept.append(

@@ -12,6 +12,7 @@ from torch import Tensor
 from hodograph.linalg.factors import Factors
 
 BANDS = 8
+SIZES = (16, 64)  # beside the k of the rotation
 
 
 def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int) -> dict[str, Any]:
@@ -22,8 +23,8 @@ def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int)
 
     Args:
         difference_MN: D, not zero.
-        base: W0's factors, with max(64, k) vectors where there are so many.
-        k: the k of the rotation, used beside 16 and 64.
+        base: W0's factors, with max(*SIZES, k) vectors where there are so many.
+        k: the k of the rotation, used beside SIZES.
     """
     rows, cols = difference_MN.shape
     total = float(difference_MN.square().sum())
@@ -33,7 +34,7 @@ def principal_energy(difference_MN: Float[Tensor, "M N"], base: Factors, k: int)
     core_KK = turned_KN @ base.v_NK
     base_R = base.sigma_R.square() / base.sigma_R.square().sum()
     columns: dict[str, Any] = {}
-    for name, wanted in (("16", 16), ("64", 64), ("k", k)):
+    for name, wanted in (*((str(one), one) for one in SIZES), ("k", k)):
         size = min(wanted, len(base.sigma_R))
         columns |= {
             f"principal_energy_left_{name}": float(by_left_K[:size].sum()),

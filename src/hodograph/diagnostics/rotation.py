@@ -1,10 +1,12 @@
 """G3: how far the principal subspaces of W0 turn."""
 
+import math
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
+from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.factors import Factors
 from hodograph.linalg.subspaces import principal_angles
 
@@ -14,21 +16,33 @@ def principal_size(rows: int, cols: int, largest: int) -> int:
     return min(largest, min(rows, cols) // 2)
 
 
-def rotation(base: Factors, tuned: Factors, k: int) -> dict[str, Any]:
+def rotation(base: Factors, tuned: Factors, k: int, *, exact: bool = False) -> dict[str, Any]:
     """Principal angles between the top-k subspaces before and after, in degrees, both sides.
 
     The gap sigma_k - sigma_{k+1} of W0 tells how well the subspace is defined: the largest angle
-    is mostly a statistic of it.
+    is mostly a statistic of it. The certificate adds the errors of both subspaces to that of the
+    angles between them as computed.
+
+    Args:
+        base: W0's factors.
+        tuned: W1's.
+        k: dimension of the subspaces.
+        exact: always take the sines from a full decomposition.
     """
     if k < 1:
         return {"angle_k": 0}
     base, tuned = base.leading(k), tuned.leading(k)
-    columns: dict[str, Any] = {
+    left_K, left = principal_angles(base.u_MK, tuned.u_MK, exact=exact)
+    right_K, right = principal_angles(base.v_NK, tuned.v_NK, exact=exact)
+    # what W0's columns lack in orthonormality is in the sines whole, in its subspace's bound half
+    error = max(left, right) + math.degrees(base.skew / 2)
+    return {
         "angle_k": k,
         "spectral_gap": float(base.sigma_R[k - 1] - base.sigma_R[k]),
+        "certificate_angles": subspace_error(base, k) + subspace_error(tuned, k) + error,
+        **_statistics("left", left_K),
+        **_statistics("right", right_K),
     }
-    columns |= _statistics("left", principal_angles(base.u_MK, tuned.u_MK))
-    return columns | _statistics("right", principal_angles(base.v_NK, tuned.v_NK))
 
 
 def ill_defined(base: Factors, k: int, update_sigma_1: float) -> bool:

@@ -25,7 +25,7 @@ from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.settings import Settings
-from hodograph.linalg.certificates import shift_error, subspace_error
+from hodograph.linalg.certificates import misses_target, shift_error, subspace_error
 from hodograph.linalg.compared import compared
 from hodograph.linalg.factor import factor_change
 from hodograph.linalg.factors import Factors
@@ -72,6 +72,8 @@ class MatrixPath:
             columns, top = self._spectral(update, self.base, seen)
             if columns.pop("ill_defined"):
                 flags.append("ill_defined")
+            if misses_target(columns.get("certificate_angles"), columns["certificate_spectrum"]):
+                flags.append("uncertified")
             row |= columns
         if self.ahead is not None and self._step_MN is not None:
             before, here = self.ahead.add(update, top, self._step_MN, self._previous)
@@ -101,9 +103,9 @@ class MatrixPath:
             update.difference_MN, update.product, wanted, exact=self.settings.exact
         )
         top = TopVectors(change, change.numerical_rank)
-        columns: Row = _certified(base, tuned, top, k, self.settings.similarity_k)
+        columns: Row = _certified(base, tuned, top, self.settings.similarity_k)
         columns["ill_defined"] = ill_defined(base, k, float(change.sigma_R[0]))
-        columns |= rotation(base, tuned, k)
+        columns |= rotation(base, tuned, k, exact=self.settings.exact)
         columns |= isotropic_means(self._turn, update.norm / (rows * cols) ** 0.5)
         relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
         columns |= spectral_shift(base.sigma_R, tuned.sigma_R, relative, max(rows, cols))
@@ -153,12 +155,10 @@ class MatrixPath:
         return columns
 
 
-def _certified(base: Factors, tuned: Factors, top: TopVectors, k: int, kept: int) -> Row:
-    """How the numbers were computed, and bounds on their errors."""
+def _certified(base: Factors, tuned: Factors, top: TopVectors, kept: int) -> Row:
+    """How the numbers were computed, and bounds on the errors of the update's and of the shift."""
     methods = {base.method, tuned.method, top.factors.method}
     columns: Row = {"method": "+".join(sorted(methods))}
-    if k >= 1:
-        columns["certificate_angles"] = subspace_error(base, k) + subspace_error(tuned, k)
     size = min(kept, top.rank)
     if size >= 1:
         columns["certificate_similarity"] = subspace_error(top.factors, size)

@@ -15,7 +15,7 @@ from hodograph.diagnostics.spectrum import stable_rank
 from hodograph.diagnostics.two_runs import agreement, between, direction
 from hodograph.engine.matrix import Row
 from hodograph.engine.settings import PairSettings
-from hodograph.engine.stored import update_at
+from hodograph.engine.stored import matrix_at, update_at
 from hodograph.engine.worker import identity, refuse_nonfinite
 from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.compared import compared
@@ -46,11 +46,11 @@ def compare_parameter(
 def _compare_block(
     parameter: Parameter, block: Block, trajectory: Trajectory, settings: PairSettings
 ) -> Row:
-    base_MN = block.of(trajectory.base.read(parameter.name))
+    base_MN = matrix_at(trajectory.base, parameter.name, block)
     updates: list[Update] = []
     finite_MN = torch.isfinite(base_MN)
     for index, checkpoint in enumerate(trajectory.tuned):
-        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        tuned_MN = matrix_at(checkpoint, parameter.tuned_names[index], block)
         finite_MN = finite_MN & torch.isfinite(tuned_MN)
         if not bool(finite_MN.all()):
             refuse_nonfinite(parameter, checkpoint, base_MN, settings.nonfinite)
@@ -75,7 +75,8 @@ def _spectra(updates: list[Update], settings: PairSettings, flags: list[str]) ->
     base_MN = updates[0].base_MN
     rows, cols = base_MN.shape
     k = principal_size(rows, cols, settings.angle_k)
-    base = factor(base_MN, min(rows, cols), exact=settings.exact)
+    every = min(rows, cols)
+    base = factor(base_MN, every, sizes=(max(k, 1), every), exact=settings.exact)
     columns: Row = {}
     methods, tops = set(), []
     for run, update in zip(RUNS, updates, strict=True):
@@ -85,7 +86,7 @@ def _spectra(updates: list[Update], settings: PairSettings, flags: list[str]) ->
         base, tuned = compared(base, base_MN, update.tuned_MN, wanted, exact=settings.exact)
         size = settings.similarity_k
         change = factor_change(update.difference_MN, update.product, size, exact=settings.exact)
-        columns |= _run(update, base, tuned, k, run)
+        columns |= _run(update, base, tuned, k, run, exact=settings.exact)
         columns[f"stable_rank_{run}"] = stable_rank(change.sigma_R)
         tops.append(TopVectors(change, change.numerical_rank))
         methods |= {base.method, tuned.method, change.method}
@@ -96,10 +97,10 @@ def _spectra(updates: list[Update], settings: PairSettings, flags: list[str]) ->
     return columns
 
 
-def _run(update: Update, base: Factors, tuned: Factors, k: int, run: str) -> Row:
+def _run(update: Update, base: Factors, tuned: Factors, k: int, run: str, *, exact: bool) -> Row:
     """Columns of one run against W0."""
     relative = update.norm / float(base.sigma_R.norm()) if base.sigma_R[0] > 0 else None
-    turned = rotation(base, tuned, k)
+    turned = rotation(base, tuned, k, exact=exact)
     columns: Row = intruders(base, tuned, run) | {"angle_k": turned["angle_k"]}
     columns |= _named(turned, ("angle_left_mean", "angle_right_mean"), run)
     longer = max(update.base_MN.shape)

@@ -8,7 +8,7 @@ import torch
 
 from hodograph.engine.matrix import Row
 from hodograph.engine.plan import largest_first
-from hodograph.errors import SettingsError
+from hodograph.errors import FactoringError, SettingsError
 from hodograph.matrices.pairing import Parameter
 
 Progress = Callable[[int, int, str], None]
@@ -58,6 +58,7 @@ def run(
         engine: computes what is missing.
 
     Raises:
+        FactoringError: singular values of a matrix cannot be computed.
         SettingsError: a CUDA device has too little memory.
         StorageError: a worker process was killed; what was finished is kept.
     """
@@ -79,10 +80,16 @@ def measured_here(work: Work, unit: Parameter) -> list[Row]:
     """Measure one unit in this process.
 
     Raises:
+        FactoringError: singular values of a matrix of it cannot be computed.
         SettingsError: its CUDA device has too little memory.
     """
     try:
         return work(unit)
+    except FactoringError as error:
+        raise FactoringError(
+            f"{unit.name}: {error}\n"
+            "  Leave it out by --scope, or measure it with --only sparsity, which needs none."
+        ) from error
     except torch.OutOfMemoryError as error:
         raise SettingsError(
             f"{unit.name}: the CUDA device has too little free memory for it.\n"

@@ -1,8 +1,9 @@
-"""One matrix at one checkpoint as it is stored: its update, the factors of that, FP8's spacing.
+"""One matrix at one checkpoint as it is stored: its weights, its update, FP8's spacing.
 
 M rows, N columns.
 """
 
+import torch
 from torch import Tensor
 
 from hodograph.checkpoints import Checkpoint, Trajectory
@@ -10,6 +11,14 @@ from hodograph.checkpoints.source import FP8
 from hodograph.matrices.pairing import Parameter
 from hodograph.matrices.unfuse import Block
 from hodograph.matrices.update import Update, joint_storage, storage_name, stored_update
+
+
+def matrix_at(checkpoint: Checkpoint, name: str, block: Block) -> Tensor:
+    """The weights of one matrix as stored; infinite where they exceed float32, as computed with."""
+    matrix_MN = block.of(checkpoint.read(name))
+    if matrix_MN.dtype is not torch.float64:
+        return matrix_MN
+    return matrix_MN.masked_fill(matrix_MN.float().isinf(), torch.inf)
 
 
 def update_at(

@@ -20,6 +20,7 @@ from hodograph.diagnostics.path import TopVectors
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.engine.matrix import Row
 from hodograph.engine.settings import CHOICES
+from hodograph.engine.stored import matrix_at
 from hodograph.engine.worker import identity, seed_of
 from hodograph.errors import CheckpointError, SettingsError
 from hodograph.linalg.compared import compared
@@ -105,7 +106,7 @@ def sweep_parameter(
 def _sweep_block(
     parameter: Parameter, block: Block, trajectory: Trajectory, settings: SweepSettings
 ) -> list[Swept]:
-    base_MN = block.of(trajectory.base.read(parameter.name))
+    base_MN = matrix_at(trajectory.base, parameter.name, block)
     first, *_, last = (
         stored_update(base_MN, tuned_MN)
         for tuned_MN in _ends(parameter, block, base_MN, trajectory)
@@ -119,7 +120,9 @@ def _sweep_block(
         last.base_MN, last.tuned_MN, base, settings.alphas, settings.mask_ranks,
         (DEFAULTS["alpha"], int(DEFAULTS["r"])),
     )  # fmt: skip
-    swept += swept_angles(base, tuned, settings.angle_ks, rms(last.difference_MN), seed)
+    swept += swept_angles(
+        base, tuned, settings.angle_ks, rms(last.difference_MN), seed, exact=settings.exact
+    )
     swept += swept_hill(ranked.factors.sigma_R, ranked.rank, settings.hill_ks)
     if len(trajectory.tuned) > 1 and first.norm > 0:
         early = TopVectors(*_update_factors(first, settings))
@@ -134,7 +137,7 @@ def _ends(
     ends = []
     for index in (0, -1):
         checkpoint = trajectory.tuned[index]
-        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        tuned_MN = matrix_at(checkpoint, parameter.tuned_names[index], block)
         for weights_MN, path in ((base_MN, trajectory.base.path), (tuned_MN, checkpoint.path)):
             if not all_entries_finite(weights_MN):
                 raise CheckpointError(
@@ -148,9 +151,11 @@ def _ends(
 def _factored(update: Update, settings: SweepSettings) -> tuple[Factors, Factors]:
     """W0 and W1, each once, with as many vectors as any setting needs."""
     rows, cols = update.base_MN.shape
-    k = max(1, principal_size(rows, cols, settings.angle_ks[-1]))
-    wanted = max(k, principal_size(rows, cols, max(settings.mask_ranks[-1], int(DEFAULTS["r"]))))
-    base = factor(update.base_MN, wanted, exact=settings.exact)
+    ks = [max(1, principal_size(rows, cols, size)) for size in settings.angle_ks]
+    ranks = (*settings.mask_ranks, int(DEFAULTS["r"]))
+    sizes = [*ks, *(max(1, principal_size(rows, cols, rank)) for rank in ranks)]
+    base = factor(update.base_MN, max(sizes), sizes=sizes, exact=settings.exact)
+    k = ks[-1]
     return compared(base, update.base_MN, update.tuned_MN, k, exact=settings.exact)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hodograph.checkpoints import Checkpoint, Trajectory
+from hodograph.diagnostics.energy import SIZES as ENERGY_SIZES
 from hodograph.diagnostics.inputs import InputNull
 from hodograph.diagnostics.landing import Permutations, landing, null_reason, permutation_null
 from hodograph.diagnostics.masks import Masks, masks_of
@@ -19,7 +20,8 @@ from hodograph.diagnostics.visibility import Visible, look, sparsity
 from hodograph.engine.ahead import Ahead
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Nonfinite, Settings
-from hodograph.engine.stored import storage_at, update_at
+from hodograph.engine.start import Start
+from hodograph.engine.stored import matrix_at, storage_at, update_at
 from hodograph.errors import CheckpointError
 from hodograph.linalg.factor import factor
 from hodograph.linalg.factors import Factors
@@ -70,10 +72,10 @@ def measure_parameter(
 def _sparsity_only(
     parameter: Parameter, block: Block, trajectory: Trajectory, settings: Settings
 ) -> list[Row]:
-    base_MN = block.of(trajectory.base.read(parameter.name))
+    base_MN = matrix_at(trajectory.base, parameter.name, block)
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
-        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        tuned_MN = matrix_at(checkpoint, parameter.tuned_names[index], block)
         row = identity(parameter, block) | {"step": trajectory.steps[index]}
         row |= sparsity(base_MN, tuned_MN)
         if row["nonfinite"]:
@@ -91,19 +93,18 @@ def _measure_block(
     settings: Settings,
     inputs: InputNull | None,
 ) -> list[Row]:
-    base_MN = block.of(trajectory.base.read(parameter.name))
-    factors = _factors(base_MN, block, settings)
-    masks = _masks(base_MN, factors, settings)
+    base_MN = matrix_at(trajectory.base, parameter.name, block)
+    start = Start(base_MN, torch.device(settings.device))
+    factors = _factors(start, block, settings)
+    masks = _masks(base_MN, block, factors, settings)
     counted = masks.base if masks is not None else count_base(base_MN)
     ends = (
-        _ends(parameter, block, base_MN, trajectory, settings, inputs)
-        if factors is not None
-        else {}
+        _ends(parameter, block, start, trajectory, settings, inputs) if factors is not None else {}
     )
     paths: dict[str, MatrixPath] = {}
     rows: list[Row] = []
     for index, checkpoint in enumerate(trajectory.tuned):
-        tuned_MN = block.of(checkpoint.read(parameter.tuned_names[index]))
+        tuned_MN = matrix_at(checkpoint, parameter.tuned_names[index], block)
         seen = identity(parameter, block) | {"step": trajectory.steps[index]}
         visible = look(counted, tuned_MN)
         seen |= visible.columns
@@ -119,13 +120,13 @@ def _measure_block(
             if path is None:
                 path = MatrixPath(
                     settings,
-                    _factors_as(update, base_MN, factors, settings),
+                    _factors_as(update, start, factors, block, settings),
                     seed_of(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
                     inputs,
                 )
                 paths[update.storage] = path
-            path.add(update.on(torch.device(settings.device)), dict(seen))
+            path.add(start.moved(update), dict(seen))
     for path in paths.values():
         rows += path.rows()
     return [_with_displacement(row, trajectory, settings) for row in rows]
@@ -134,45 +135,57 @@ def _measure_block(
 def _ends(
     parameter: Parameter,
     block: Block,
-    base_MN: Tensor,
+    start: Start,
     trajectory: Trajectory,
     settings: Settings,
     inputs: InputNull | None,
 ) -> dict[str, Ahead]:
     """What looks ahead to W_T, by storage; nothing where W_T is W_1 or is not finite."""
-    end_MN = block.of(trajectory.tuned[-1].read(parameter.tuned_names[-1]))
+    end_MN = matrix_at(trajectory.tuned[-1], parameter.tuned_names[-1], block)
     if len(trajectory.tuned) == 1 or not all_entries_finite(end_MN):
         return {}
     last = len(trajectory.tuned) - 1
-    updates = _storages(update_at(parameter, block, trajectory, last, base_MN, end_MN), settings)
-    device = torch.device(settings.device)
-    return {one.storage: Ahead(settings, one.on(device), inputs) for one in updates}
+    update = update_at(parameter, block, trajectory, last, start.base_MN, end_MN)
+    return {
+        one.storage: Ahead(settings, start.moved(one), inputs)
+        for one in _storages(update, settings)
+    }
 
 
-def _factors(base_MN: Tensor, block: Block, settings: Settings) -> Factors | None:
+def _factors(start: Start, block: Block, settings: Settings) -> Factors | None:
     """W0's factors, or None where no spectrum is asked for or possible."""
-    if not block.spectral or not all_entries_finite(base_MN):
+    if not block.spectral or not all_entries_finite(start.base_MN):
         return None
-    k = principal_size(block.rows, block.cols, settings.angle_k)
-    moved_MN = base_MN.to(settings.device).float()
-    return factor(moved_MN, max(k, settings.mask_rank, 64), exact=settings.exact)
+    return _factored(start.stored(), block, settings)
 
 
 def _factors_as(
-    update: Update, base_MN: Tensor, factors: Factors | None, settings: Settings
+    update: Update, start: Start, factors: Factors | None, block: Block, settings: Settings
 ) -> Factors | None:
     """W0's factors in the update's storage; those at hand where it did not round W0."""
-    if factors is None or torch.equal(update.base_MN, base_MN.float()):
+    if factors is None or start.kept_by(update):
         return factors
-    return factor(update.base_MN.to(settings.device), factors.kept, exact=settings.exact)
+    return _factored(start.shown(update), block, settings)
 
 
-def _masks(base_MN: Tensor, factors: Factors | None, settings: Settings) -> Masks | None:
+def _factored(base_MN: Tensor, block: Block, settings: Settings) -> Factors:
+    """W0's factors, vouched for at every size that angles, masks and energies take."""
+    k = principal_size(block.rows, block.cols, settings.angle_k)
+    sizes = (max(k, 1), _mask_rank(block, settings), *ENERGY_SIZES)
+    vectors = max(k, settings.mask_rank, *ENERGY_SIZES)
+    return factor(base_MN, vectors, sizes=sizes, exact=settings.exact)
+
+
+def _masks(
+    base_MN: Tensor, block: Block, factors: Factors | None, settings: Settings
+) -> Masks | None:
     if factors is None:
         return None
-    rows, cols = base_MN.shape
-    rank = max(1, principal_size(rows, cols, settings.mask_rank))
-    return masks_of(base_MN, factors, rank)
+    return masks_of(base_MN, factors, _mask_rank(block, settings))
+
+
+def _mask_rank(block: Block, settings: Settings) -> int:
+    return max(1, principal_size(block.rows, block.cols, settings.mask_rank))
 
 
 def _landed(stored: Update, visible: Visible, masks: Masks, seen: Row, settings: Settings) -> Row:
@@ -218,7 +231,7 @@ def refuse_nonfinite(
     in_base = not all_entries_finite(base_MN)
     where = "the base" if in_base else checkpoint.path
     raise CheckpointError(
-        f"{parameter.name}: NaN or infinite weights in {where}.\n"
+        f"{parameter.name}: NaN or infinite weights in {where}, in float32.\n"
         "  --nonfinite skip leaves such matrices out of the spectra and counts them."
     )
 

@@ -45,7 +45,7 @@ def shift_error(base: Factors, tuned: Factors) -> float | None:
 
 
 def reference_would_help(factors: Factors, k: int) -> bool:
-    """Whether a full SVD can be expected to give a better top-k subspace.
+    """Whether a full SVD can be expected to meet the target at k, or to come five times closer.
 
     It cannot where the gap alone makes the subspace uncertain: no method in this precision can.
     """
@@ -56,7 +56,15 @@ def reference_would_help(factors: Factors, k: int) -> bool:
         return False
     gap = spectral_gap(factors.sigma_R, k)
     attainable = _rounding(factors, k)
-    return gap > attainable and math.degrees(math.asin(attainable / gap)) < error / 10
+    if gap <= 2 * attainable:
+        return False
+    expected = math.degrees(math.asin(2 * attainable / gap))  # its residual, and the floor for it
+    return expected <= ANGLE_TARGET or expected < error / 5
+
+
+def misses_target(angles: float | None, shift: float | None) -> bool:
+    """Whether a row's certificate of its angles, or of its shift, exceeds its target."""
+    return (angles or 0) > ANGLE_TARGET or (shift or 0) > SHIFT_TARGET
 
 
 def _rounding(factors: Factors, k: int) -> float:

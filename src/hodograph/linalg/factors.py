@@ -30,7 +30,7 @@ class Factors:
         v_NK: leading right singular vectors, as columns.
         residual_K: ‖A v_i - sigma_i u_i‖ of each kept pair.
         skew: ‖Q'Q - 1‖_F of the kept vectors, the larger of the two sides.
-        method: how they were computed: "svd" or "gram".
+        method: how they were computed: "svd", "gram", "eigh" on a device, or "product".
     """
 
     sigma_R: Float[Tensor, " R"]

@@ -75,17 +75,10 @@ class Update:
             return self.base_fp8
         return squared_ulps(self.base_MN, self.tuned_grid) if self.base_rounded else 0.0
 
-    def on(self, device: torch.device) -> "Update":
-        """The same matrices on a device; itself where that is the CPU, where updates are made."""
-        if device.type == "cpu":
-            return self
+    def on(self, device: torch.device, base_MN: Float[Tensor, "M N"]) -> "Update":
+        """The same matrices on a device where W0 lies already."""
         product = None if self.product is None else self.product.on(device)
-        return replace(
-            self,
-            base_MN=self.base_MN.to(device),
-            tuned_MN=self.tuned_MN.to(device),
-            product=product,
-        )
+        return replace(self, base_MN=base_MN, tuned_MN=self.tuned_MN.to(device), product=product)
 
     def in_bfloat16(self) -> "Update":
         """What bfloat16 storage would show of the same two matrices."""

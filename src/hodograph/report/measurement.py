@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hodograph.report.checkpoint_figures import checkpoint_figures
+from hodograph.report.factored import factored_line
 from hodograph.report.glossary import definition
 from hodograph.report.landscapes import heat_map_figures
 from hodograph.report.lock import lock_table
@@ -64,6 +65,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
             for step in reversed(steps[:-1])
             for storage in measurement.storages
         ],
+        "factored": factored_line(summary.factored) if summary.factored else "",
         "lock": lock_table(measurement) if len(steps) > 1 else None,
         "trajectories": trajectory_figures(arms) if len(steps) > 1 else [],
         "landscapes": heat_map_figures(arms),

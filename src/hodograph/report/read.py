@@ -96,6 +96,14 @@ class Lock(_Record):
     thresholds: dict[str, float]
 
 
+class Factored(_Record):
+    """Rows with a spectrum, by method, and those of them whose certificate exceeds its target."""
+
+    rows: int
+    methods: dict[str, int]
+    uncertified: int
+
+
 class Inputs(_Record):
     """What the layers were shown."""
 
@@ -116,6 +124,7 @@ class Summary(_Record):
     checkpoints: list[Checkpoint]
     lock: dict[str, Lock]
     inputs: Inputs | None = None
+    factored: Factored | None = None
     matrices: int
     parameters: int
     skipped: list[Skipped]

@@ -85,10 +85,9 @@ def _identity() -> list[Column]:
         ),
         column("rows", whole, "", "output dimension m of the matrix"),
         column("cols", whole, "", "input dimension n of the matrix"),
-        column(
-            "flags", pa.list_(text), "", "no_update, sub_ulp, ill_defined, nonfinite, lowered_k"
-        ),
-    ]
+        column("flags", pa.list_(text), "",
+               "no_update, sub_ulp, ill_defined, uncertified, nonfinite, lowered_k"),
+    ]  # fmt: skip
 
 
 def _certificate() -> list[Column]:
@@ -96,37 +95,20 @@ def _certificate() -> list[Column]:
         return Column(name, kind, unit, formula, OURS, "certificate")
 
     return [
-        column(
-            "method",
-            pa.string(),
-            "",
-            "gram (on the CPU), eigh (on a GPU), svd; joined by +",
-        ),
-        column(
-            "certificate_angles",
-            pa.float64(),
-            "degrees",
-            "bound on the error of every principal angle: residual over gap, of W0 and W1",
-        ),
-        column(
-            "certificate_similarity",
-            pa.float64(),
-            "degrees",
-            "the same for the update's top-K subspace, which sim16_end compares",
-        ),
-        column(
-            "certificate_spectrum",
-            pa.float64(),
-            "relative",
-            "bound on the relative error of nss",
-        ),
-        column(
-            "certificate_ahead",
-            pa.float64(),
-            "degrees",
-            "the same for the top-K subspaces of W_t - W_{t-1} and W_T - W_t, the larger",
-        ),
-    ]
+        column("method", pa.string(), "",
+               "gram (on the CPU), eigh (on a GPU), svd, product (an adapter's update); joined by "
+               "+"),
+        column("certificate_angles", pa.float64(), "degrees",
+               "bound on the error of every principal angle: residual over gap, of W0 and W1, and "
+               "the error of the sines; flag uncertified above 1e-6"),
+        column("certificate_similarity", pa.float64(), "degrees",
+               "residual over gap of the update's top-K subspace, which sim16_end compares"),
+        column("certificate_spectrum", pa.float64(), "relative",
+               "bound on the relative error of nss; flag uncertified above 1e-4"),
+        column("certificate_ahead", pa.float64(), "degrees",
+               "residual over gap of the top-K subspaces of W_t - W_{t-1} and W_T - W_t, the "
+               "larger"),
+    ]  # fmt: skip
 
 
 def _visibility() -> list[Column]:

@@ -47,6 +47,18 @@ def summarise(matrices: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def factored(matrices: pd.DataFrame) -> dict[str, Any]:
+    """How many rows have a spectrum, by `method`, and how many a certificate beyond its target."""
+    known = matrices[matrices["method"].notna()]
+    uncertified = sum("uncertified" in flags for flags in known["flags"])
+    methods = known["method"].value_counts().sort_index()
+    return {
+        "rows": len(known),
+        "methods": {str(name): int(rows) for name, rows in methods.items()},
+        "uncertified": uncertified,
+    }
+
+
 def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, Any]:
     values = group[list(METRICS)].astype("float64")
     weights = _weights(group, values)

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
-from hodograph import measure
+from hodograph import compare, measure
 from hodograph.engine.settings import Settings
-from hodograph.errors import CheckpointError, SettingsError
+from hodograph.errors import CheckpointError, FactoringError, SettingsError
+from planted.narrow import narrow_at_eight
 
 Q = "model.layers.0.self_attn.q_proj.weight"
 
@@ -103,6 +104,69 @@ def test_what_was_measured_with_skip_does_not_pass_without_it(broken, tmp_path, 
     assert skipped["update_sparsity"].to_list() == [1.0]
     with pytest.raises(CheckpointError, match="--nonfinite skip"):
         measure(*broken, out=out, only=only)
+
+
+@pytest.fixture
+def beyond_float32(tmp_path, write_checkpoint):
+    weights = torch.randn(24, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    base = write_checkpoint(tmp_path / "w0", {Q: weights})
+    weights = weights.clone()
+    weights[3, 4] = -1e200
+    return base, write_checkpoint(tmp_path / "w1", {Q: weights})
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("only", ["everything", "sparsity"])
+def test_weights_beyond_float32_are_refused_by_name(beyond_float32, only, turned):
+    folders = beyond_float32[::-1] if turned else beyond_float32
+    where = "the base" if turned else ".*w1"
+    with pytest.raises(CheckpointError, match=f"^{Q}: NaN or infinite weights in {where}, in flo"):
+        measure(*folders, only=only)
+    skipped = measure(*folders, only=only, nonfinite="skip").matrices
+    assert skipped["nonfinite"].to_list() == [1]
+    assert skipped["flags"].map(list).to_list() == [["nonfinite"]]
+    with pytest.raises(CheckpointError, match="NaN or infinite weights"):
+        compare(*folders, folders[0])
+
+
+def test_a_difference_beyond_float32_is_one_line_that_names_the_parameter(
+    tmp_path, write_checkpoint
+):
+    weights = torch.full((24, 16), 3e38)
+    folders = [
+        write_checkpoint(tmp_path / f"step_{i}", {Q: sign * weights})
+        for i, sign in enumerate((1, -1))
+    ]
+    with pytest.raises(FactoringError, match=rf"^{Q}: .* 24 x 16 matrix, entries up to inf"):
+        measure(*folders)
+
+
+def test_a_row_beyond_its_targets_says_so_and_is_counted(tmp_path, write_checkpoint):
+    generator = torch.Generator().manual_seed(0)
+    step = 1e-3 * torch.randn(16, 16, generator=generator)
+    names = (Q, Q.replace("q_proj", "k_proj"))
+    base = dict(zip(names, (torch.eye(16), torch.randn(16, 16, generator=generator)), strict=True))
+    tuned = {name: weights + step for name, weights in base.items()}
+    folders = [write_checkpoint(tmp_path / f"step_{i}", t) for i, t in enumerate((base, tuned))]
+    found = measure(*folders)
+    rows = found.matrices.set_index("parameter")
+    assert rows.loc[Q, "certificate_angles"] > 1  # the identity has no gap
+    assert "uncertified" in rows.loc[Q, "flags"]
+    assert "uncertified" not in rows.loc[names[1], "flags"]
+    assert found.summary["factored"] == {"rows": 2, "methods": {"gram": 2}, "uncertified": 1}
+
+
+def test_w0_is_vouched_for_at_the_size_of_the_angles(tmp_path, write_checkpoint):
+    base = narrow_at_eight()
+    left, _, right_h = torch.linalg.svd(base)
+    step = 0.1 * torch.outer(left[:, 7], right_h[7])  # W1's own gap at 8 is wide
+    folders = [
+        write_checkpoint(tmp_path / f"step_{i}", {Q: t}) for i, t in enumerate((base, base + step))
+    ]
+    row = measure(*folders).matrices.iloc[0]
+    assert row["angle_k"] == 8
+    assert row["certificate_angles"] < 1e-6
+    assert "uncertified" not in row["flags"]
 
 
 def test_a_wide_file_of_narrow_values_is_read_as_rounded(tmp_path, write_checkpoint):

@@ -1,15 +1,22 @@
 """Every certificate holds, against 40-digit arithmetic."""
 
 import dataclasses
+import functools
 import math
+import re
 from functools import partial
 
 import mpmath
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import hadamard
 
+from hodograph.diagnostics.rotation import rotation
 from hodograph.linalg.certificates import (
+    ANGLE_TARGET,
+    SHIFT_TARGET,
+    misses_target,
     reference_would_help,
     shift_error,
     spectral_gap,
@@ -17,6 +24,7 @@ from hodograph.linalg.certificates import (
 )
 from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram
 from hodograph.linalg.reference import by_svd
+from hodograph.tables.columns import BY_NAME
 
 
 def few(matrix, vectors):
@@ -76,6 +84,67 @@ def test_subspace_certificates_hold(method, gap, seed):
     bound = subspace_error(factors, 5)
     assert largest_angle(vectors, factors.v_NK) <= bound
     assert bound < 1e4 * math.degrees(1e-15 * 30 / gap)  # and is of use
+
+
+def moved(gap, kind):
+    """A matrix, and the same after an update.
+
+    The update of rank one is exact, and turns the span of the first five towards one direction:
+    four angles of a side are zero. Their sines are made of rounding, and where a Gram matrix gives
+    them, of the root of it.
+    """
+    if kind == "dense":
+        base = with_gap(gap, seed=6)
+        step = np.random.default_rng(6).standard_normal((14, 14))
+        return base, base + 1e-4 * gap * torch.from_numpy(step)
+    left = torch.from_numpy(hadamard(16) / 4.0)
+    right = left.roll(3, dims=0)
+    sigma = torch.tensor([30, 28, 26, 24, 22, 22, 16, 14, 12, 10, 8, 6, 5, 4, 3, 2.0]).double()
+    sigma[5] -= 2.0 ** round(math.log2(gap))
+    base = left * sigma @ right.T
+    return base, base + 2.0**-7 * torch.outer(left[:, 15], right[:, :5].sum(dim=1))
+
+
+@functools.cache
+def exact_angles(gap, kind, k=5):
+    """Principal angles in degrees, ascending, of each side, by 40 digits."""
+    sides = {"left": [], "right": []}
+    with mpmath.workdps(40):
+        for matrix in moved(gap, kind):
+            u, sigma, right_h = mpmath.svd_r(mpmath.matrix(matrix.tolist()))
+            order = sorted(range(len(sigma)), key=lambda i: -sigma[i])[:k]
+            for side, vectors in (("left", u), ("right", right_h.T)):
+                columns = [[vectors[row, i] for i in order] for row in range(vectors.rows)]
+                sides[side].append(mpmath.matrix(columns))
+        return {
+            side: sorted(
+                float(mpmath.degrees(mpmath.asin(sine)))
+                for sine in mpmath.svd_r(after - before * (before.T * after), compute_uv=False)
+            )
+            for side, (before, after) in sides.items()
+        }
+
+
+@pytest.mark.parametrize("kind", ["dense", "rank one"])
+@pytest.mark.parametrize("gap", [1.0, 1e-2, 1e-5, 1e-8])
+@pytest.mark.parametrize("method", METHODS)
+def test_angles_are_within_their_certificate(monkeypatch, method, gap, kind):
+    if method == "eigh":
+        monkeypatch.setattr("hodograph.linalg.gram.way_for", lambda device: EIGH)
+    base, tuned = (METHODS[method](matrix, 5) for matrix in moved(gap, kind))
+    columns = rotation(base, tuned, 5, exact=method == "svd")
+    bound = columns["certificate_angles"]
+    for side, exact in exact_angles(gap, kind).items():
+        for statistic, value in (
+            ("mean", np.mean(exact)),
+            ("median", np.median(exact)),
+            ("p95", np.quantile(exact, 0.95)),
+            ("max", exact[-1]),
+        ):
+            assert abs(columns[f"angle_{side}_{statistic}"] - value) <= bound, (side, statistic)
+    assert bound < 1e4 * math.degrees(1e-15 * 30 / gap) + 1e-8  # and is of use
+    if method == "svd" and gap == 1.0:
+        assert bound < 2e-11  # with --exact no root of rounding is left
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -143,6 +212,25 @@ def test_what_a_device_computes_wrongly_is_seen_in_its_bound(monkeypatch, damage
     assert ((found.sigma_R - exact).abs() <= found.sigma_error_R).all()
     assert float(found.sigma_error_R[0]) > 1e-9
     assert reference_would_help(found, 5)
+
+
+def test_the_reference_is_worth_it_where_it_meets_the_target():
+    sound = by_svd(with_gap(1e-5, seed=0), 5)
+    assert subspace_error(sound, 5) < ANGLE_TARGET
+    missed = math.radians(1.3 * ANGLE_TARGET) * spectral_gap(sound.sigma_R, 5)  # not five times
+    short = dataclasses.replace(sound, residual_K=torch.tensor([missed, 0, 0, 0, 0]))
+    assert ANGLE_TARGET < subspace_error(short, 5) < 3 * ANGLE_TARGET
+    assert reference_would_help(short, 5)
+
+
+def test_targets_are_those_the_columns_name():
+    assert not misses_target(ANGLE_TARGET, SHIFT_TARGET)
+    assert not misses_target(None, None)
+    assert misses_target(2 * ANGLE_TARGET, None)
+    assert misses_target(None, 2 * SHIFT_TARGET)
+    for name, target in (("angles", ANGLE_TARGET), ("spectrum", SHIFT_TARGET)):
+        formula = BY_NAME[f"certificate_{name}"].formula
+        assert float(re.search("uncertified above (.*)$", formula)[1]) == target
 
 
 def test_gap_and_missing_vectors():

@@ -1,11 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
-from hodograph.linalg.certificates import subspace_error
+from hodograph.errors import FactoringError
+from hodograph.linalg import tridiagonal
+from hodograph.linalg.certificates import ANGLE_TARGET, subspace_error
 from hodograph.linalg.factor import factor
-from hodograph.linalg.gram import by_gram, singular_values
+from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram, singular_values
 from hodograph.linalg.reference import by_svd
 from hodograph.linalg.subspaces import principal_angles
+from planted.narrow import narrow_at_eight
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -116,7 +120,7 @@ def test_fast_equals_reference_within_its_certificate(name, vectors):
             for side in ("u_MK", "v_NK"):
                 mine = getattr(fast.leading(k), side)
                 theirs = getattr(reference.leading(k), side)
-                assert float(principal_angles(theirs, mine).max()) <= bound + 1e-12
+                assert float(principal_angles(theirs, mine)[0].max()) <= bound + 1e-12
 
 
 def test_the_reference_is_taken_where_the_gram_matrix_cannot_vouch(way):
@@ -127,6 +131,77 @@ def test_the_reference_is_taken_where_the_gram_matrix_cannot_vouch(way):
     graded = torch.diag(torch.logspace(0, -9, 30, dtype=torch.float64))
     assert factor(graded, 3).method == way.method
     assert factor(graded, 20).method == "svd"
+
+
+def damaged(monkeypatch, way, harm):
+    """Let the library that a way asks return what `harm` makes of its values and vectors."""
+    library, name = (torch.linalg, "eigh") if way is EIGH else (tridiagonal, "few_vectors")
+    sound = getattr(library, name)
+
+    def wrong(*arguments):
+        values, vectors = sound(*arguments)
+        if way is TRIDIAGONAL:
+            return harm(values, vectors)
+        return tuple(torch.from_numpy(found) for found in harm(values.numpy(), vectors.numpy()))
+
+    monkeypatch.setattr(library, name, wrong)
+
+
+def turned(values, vectors):
+    return values, vectors + 1e-6 * np.random.default_rng(0).standard_normal(vectors.shape)
+
+
+def wrong_leading(values, vectors):
+    return np.append(values[:-5], values[-5:] * (1 + 1e-6)), vectors
+
+
+def wrong_beyond(values, vectors):
+    return np.append(values[:10] + 1e-6 * values[-1], values[10:]), vectors
+
+
+def wrong_but_of_one_sum(values, vectors):
+    moved = values.copy()
+    moved[[0, 9]] += 1e-6 * values[-1] * np.array([-1, 1])
+    return moved, vectors
+
+
+@pytest.mark.parametrize("harm", [turned, wrong_leading])
+def test_a_damaged_factorisation_is_replaced_by_the_reference(way, monkeypatch, harm):
+    matrix = with_values(torch.Generator().manual_seed(0), torch.arange(40, 0, -1).double())
+    assert factor(matrix, 5).method == way.method
+    damaged(monkeypatch, way, harm)
+    found = factor(matrix, 5)
+    assert found.method == "svd"
+    assert torch.allclose(found.sigma_R, torch.arange(40, 0, -1).double(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("harm", [wrong_beyond, wrong_but_of_one_sum])
+def test_values_that_are_wrong_beyond_the_vectors_are_seen(way, monkeypatch, harm):
+    sigma_R = torch.arange(40, 0, -1).double()
+    matrix = with_values(torch.Generator().manual_seed(0), sigma_R)
+    damaged(monkeypatch, way, harm)
+    found = factor(matrix, 5)
+    assert found.method == ("svd" if way is TRIDIAGONAL else "eigh")  # eigh's bound is its own
+    assert ((found.sigma_R - sigma_R).abs() <= found.sigma_error_R).all()
+
+
+def test_every_size_that_is_used_is_vouched_for(way):
+    """At k = 8 squaring loses what a full SVD keeps; at 16, all of them, nothing is in doubt."""
+    matrix = narrow_at_eight()
+    assert factor(matrix, 16).method == way.method
+    assert factor(matrix, 16, sizes=(16,)).method == way.method
+    found = factor(matrix, 16, sizes=(8, 16))
+    assert found.method == "svd"
+    assert subspace_error(found, 8) < ANGLE_TARGET < subspace_error(by_gram(matrix, 16), 8)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (24, 24)])  # LAPACK gives NaN here, and an error there
+def test_a_reference_that_fails_says_of_which_matrix(shape):
+    matrix = torch.ones(shape)
+    matrix[1, 0] = torch.inf
+    said = f"{shape[0]} x {shape[1]} matrix, entries up to inf, do not converge"
+    with pytest.raises(FactoringError, match=said):
+        by_svd(matrix, 1)
 
 
 def test_nothing_is_gained_from_the_reference_where_there_is_no_gap(way):

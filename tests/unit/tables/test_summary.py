@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from hodograph.tables.store import table_of, to_frame
-from hodograph.tables.summary import summarise, with_energy_share
+from hodograph.tables.summary import factored, summarise, with_energy_share
 
 
 def rows(values, layers, **columns):
@@ -80,6 +80,16 @@ def test_energy_shares_sum_to_one_for_each_step():
     matrices[3] |= {"step": 2}
     shares = [row["energy_share"] for row in with_energy_share(matrices)]
     assert shares == [pytest.approx(9 / 25), pytest.approx(16 / 25), None, None]
+
+
+def test_methods_and_uncertified_rows_are_counted():
+    matrices = rows(
+        [1, 1, 1, None], range(4), method=["gram", "gram+svd", "gram", None],
+        flags=[[], ["ill_defined", "uncertified"], [], ["no_update"]],
+    )  # fmt: skip
+    assert factored(to_frame(table_of(matrices))) == {
+        "rows": 3, "methods": {"gram": 2, "gram+svd": 1}, "uncertified": 1,
+    }  # fmt: skip
 
 
 def test_a_column_nobody_declared_is_refused():
