@@ -101,6 +101,13 @@ def test_table_and_summary_are_whole(whole, summary):
     assert not list(whole.glob("parts-*"))
 
 
+def test_the_same_run_by_another_path_is_not_measured_again(run, whole, monkeypatch):
+    before = (whole / "gates.json").stat().st_mtime_ns
+    monkeypatch.chdir(run.parent)
+    assert not command(run.name, "--teacher", run.name, *OPTIONS)
+    assert (whole / "gates.json").stat().st_mtime_ns == before
+
+
 def test_a_longer_way_spends_more_and_the_norm_is_the_one_planted(summary):
     spent = [one["I"]["kl_to_anchor"]["value"] for one in summary["steps"]]
     norms = [one["I"]["relative_norm"]["value"] for one in summary["steps"]]

@@ -96,8 +96,7 @@ def measure_gates(
 def _asked(run: GatedRun, settings: GatesSettings) -> dict[str, Any]:
     """What must be equal for the numbers to be the same, besides the checkpoints."""
     teacher = None if run.teacher is None else open_checkpoint(run.teacher).digest()
-    named = {"run": run.described(), "recipe": run.recipe.digest(), "teacher": teacher}
-    return settings.printed() | named
+    return settings.printed() | {"recipe": run.recipe.digest(), "teacher": teacher}
 
 
 def _rows(work: Work, parts: Parts, on_progress: Progress) -> list[Row]:
