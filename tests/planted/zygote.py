@@ -66,6 +66,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
 def _command(request: dict[str, Any], told: int) -> None:
     """Run one command line in this process, which is the child, and end with its exit code."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
