@@ -43,15 +43,23 @@ def turned(update: Update, cell_E: Grades, count: int, seed: int) -> Iterator[Co
 def random_order(entries: int, generator: np.random.RandomState) -> NDArray[np.int32]:
     """A random permutation: that of torch.randperm on the CPU, from the same Mersenne Twister."""
     order_E = np.arange(entries, dtype=np.int32)
-    for piece in pieces(entries - 1):
-        words = _words(generator, len(order_E[:-1][piece]), wide=entries >= FEW)
-        kernels.shuffle(order_E, words, piece.start)
+    if entries < FEW:
+        for piece in pieces(entries - 1):
+            words = _words(generator, len(order_E[:-1][piece]))
+            kernels.shuffle(order_E, words, piece.start)
+    else:
+        for piece in pieces(entries):
+            words = _long_words(generator, len(order_E[piece]))
+            kernels.shuffle_back(order_E, words, piece.start)
     return order_E
 
 
-def _words(
-    generator: np.random.RandomState, count: int, *, wide: bool = False
-) -> NDArray[np.uint64]:
-    """Random words of 32 bits, or of 64."""
-    halves = generator.randint(1 << 32, size=(count, 1 + wide), dtype=np.uint32).astype(np.uint64)
-    return (halves[:, 0] << np.uint64(32)) | halves[:, 1] if wide else halves[:, 0]
+def _words(generator: np.random.RandomState, count: int) -> NDArray[np.uint64]:
+    """Random words of 32 bits."""
+    return generator.randint(1 << 32, size=count, dtype=np.uint32).astype(np.uint64)
+
+
+def _long_words(generator: np.random.RandomState, count: int) -> NDArray[np.uint64]:
+    """Random words of 64 bits."""
+    halves = _words(generator, 2 * count)
+    return (halves[::2] << np.uint64(32)) | halves[1::2]

@@ -5,7 +5,7 @@ A magnitude is a bit pattern without its sign: 0 to 32767, in the order of the n
 M rows, N columns, E = M N entries, G grades, X magnitudes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,15 +113,12 @@ def take_census(base: CountedBase, tuned_MN: Tensor) -> Census:
 
 def count_finite_changes(base_MN: Tensor, tuned_MN: Tensor) -> int | None:
     """Number of entries whose bfloat16 value changed; None where a pattern is NaN or infinity."""
-    if base_MN.dtype == tuned_MN.dtype == torch.float32:
-        wide_base, wide_tuned = _wide_bits(base_MN), _wide_bits(tuned_MN)
-        _require_pairs(wide_base, wide_tuned)
-        total, finite = kernels.count_wide_changes(wide_base, wide_tuned)
-        return total if finite else None
     total = 0
-    for before, after in zip(_bit_pieces(base_MN), _bit_pieces(tuned_MN), strict=True):
+    for before, after in _patterns(base_MN, tuned_MN):
         _require_pairs(before, after)
-        changed, finite = kernels.count_changes(before, after)
+        wide = before.dtype == np.uint32
+        count = kernels.count_wide_changes if wide else kernels.count_changes
+        changed, finite = count(before, after)
         if not finite:
             return None
         total += changed
@@ -154,6 +151,15 @@ def pieces(entries: int) -> Iterator[slice]:
 def aligned(patterns: NDArray[Any]) -> NDArray[Any]:
     """The same patterns where a processor reads them best; files put tensors at any byte."""
     return np.require(patterns, requirements="A")
+
+
+def _patterns(base_MN: Tensor, tuned_MN: Tensor) -> Iterable[tuple[NDArray[Any], NDArray[Any]]]:
+    """Patterns to be counted as they lie, or in pieces that are rounded within the cache."""
+    if base_MN.dtype == tuned_MN.dtype == torch.bfloat16:
+        return [(bits_of(base_MN), bits_of(tuned_MN))]
+    if base_MN.dtype == tuned_MN.dtype == torch.float32:
+        return [(_wide_bits(base_MN), _wide_bits(tuned_MN))]
+    return zip(_bit_pieces(base_MN), _bit_pieces(tuned_MN), strict=True)
 
 
 def _bit_pieces(weights: Tensor) -> Iterator[Bits]:

@@ -26,6 +26,7 @@ REALS = Array(float32, 1, "C", readonly=True)
 KEYS = Array(int32, 1, "C", readonly=True)
 GRADES = Array(uint8, 1, "A", readonly=True)  # one grade for all entries is an array that repeats
 BYTES = Array(uint8, 1, "C", readonly=True)
+WORDS = Array(uint64, 1, "C", readonly=True)
 COUNTS, TABLE = int64[::1], int64[:, ::1]
 
 
@@ -149,12 +150,21 @@ def grade_keys(
                 grade[i] += np.uint8(key[i] > bound)
 
 
-@compiled((int32[::1], Array(uint64, 1, "C", readonly=True), int64))
-def shuffle(order_E: NDArray[np.int32], drawn: NDArray[np.uint64], start: int) -> None:
-    """Fisher-Yates: exchange the entries from `start` on with one at or after them, as drawn."""
-    for k in range(len(drawn)):
+@compiled((int32[::1], WORDS, int64))
+def shuffle(order_E: NDArray[np.int32], words: NDArray[np.uint64], start: int) -> None:
+    """Exchange the entries from `start` on, one after another, with one at or after them."""
+    for k in range(len(words)):
         here = start + k
-        there = here + int64(drawn[k] % uint64(len(order_E) - here))
+        there = here + int64(words[k] % uint64(len(order_E) - here))
+        order_E[here], order_E[there] = order_E[there], order_E[here]
+
+
+@compiled((int32[::1], WORDS, int64))
+def shuffle_back(order_E: NDArray[np.int32], words: NDArray[np.uint64], start: int) -> None:
+    """The same with one at or before them."""
+    for k in range(len(words)):
+        here = start + k
+        there = int64(words[k] % uint64(here + 1))
         order_E[here], order_E[there] = order_E[there], order_E[here]
 
 

@@ -21,12 +21,12 @@ def test_the_order_is_that_of_torch_and_so_is_what_is_drawn_after_it(entries):
 
 
 def test_large_matrices_take_two_words_an_exchange(monkeypatch):
-    monkeypatch.setattr(circle, "FEW", 1000)
-    words = np.random.RandomState(3).randint(1 << 32, size=1998, dtype=np.uint32).tolist()
+    monkeypatch.setattr(circle, "FEW", 1000)  # that torch does so too was seen at its own limit
+    words = np.random.RandomState(3).randint(1 << 32, size=2000, dtype=np.uint32).tolist()
     expected = list(range(1000))
-    for here in range(999):
+    for here in range(1000):
         high, low = words[2 * here : 2 * here + 2]
-        there = here + (high * 2**32 + low) % (1000 - here)
+        there = (high * 2**32 + low) % (here + 1)
         expected[here], expected[there] = expected[there], expected[here]
     assert random_order(1000, np.random.RandomState(3)).tolist() == expected
 
