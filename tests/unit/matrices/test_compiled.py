@@ -40,4 +40,4 @@ def test_the_next_process_finds_what_was_compiled(tmp_path):
         for _ in range(2)
     ]  # fmt: skip
     assert found == ["1", "0"]
-    assert list(tmp_path.rglob("kernels.shuffle*.nbi"))
+    assert list(tmp_path.rglob("loops.shuffle*.nbi"))
