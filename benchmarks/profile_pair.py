@@ -33,7 +33,7 @@ PARTS = {  # by file and function; none is called by another
     ("landing.py", "permutation_null"): "permutation null",
     ("landing.py", "landing"): "overlaps, strata and gate",
     ("masks.py", "masks_of"): "masks",
-    ("visibility.py", "visibility"): "visibility",
+    ("visibility.py", "look"): "visibility",
     ("spectrum.py", "resolution"): "rounding noise",
     ("size.py", "size"): "norms",
     ("checkpoint.py", "digest"): "digest of W0",

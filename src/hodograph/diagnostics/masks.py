@@ -46,7 +46,9 @@ class Masks:
     @property
     def cell_E(self) -> Grades:
         """One small number an entry: its grade among the principal and the low scores."""
-        return self.grade_E * np.uint8(GRADES) + self.low_X.take(self.base.bits & 0x7FFF)
+        cell_E = np.empty_like(self.grade_E)
+        kernels.mark_cells(self.grade_E, self.low_X, self.base.bits, GRADES, cell_E)
+        return cell_E
 
     def overlaps(self, changed_C: Counts) -> dict[str, float] | None:
         """Share of the changed entries inside each mask; None where nothing changed.

@@ -150,6 +150,19 @@ def grade_keys(
                 grade[i] += np.uint8(key[i] > bound)
 
 
+@compiled((BYTES, BYTES, BITS, uint8, uint8[::1]))
+def mark_cells(
+    grade_E: NDArray[np.uint8],
+    low_X: NDArray[np.uint8],
+    bits_E: NDArray[np.uint16],
+    grades: int,
+    cell_E: NDArray[np.uint8],
+) -> None:
+    """Join the grade of every entry and that of its magnitude in one number."""
+    for i in range(len(bits_E)):
+        cell_E[i] = grade_E[i] * grades + low_X[bits_E[i] & MAGNITUDE]
+
+
 @compiled((int32[::1], WORDS, int64))
 def shuffle(order_E: NDArray[np.int32], words: NDArray[np.uint64], start: int) -> None:
     """Exchange the entries from `start` on, one after another, with one at or after them."""
