@@ -54,10 +54,22 @@ def by_gram(
         vectors: leading singular vectors wanted on each side.
         way: to the eigenvalues; that of the matrix's device where not given.
     """
-    way, short_RL = way or way_for(matrix_MN.device), _short(matrix_MN)
+    way, short_RL = way or way_for(matrix_MN.device), short_side(matrix_MN)
     found = way.eigen(short_RL, min(vectors, len(short_RL))) if len(short_RL) > 1 else None
-    if found is None:
-        return None
+    return None if found is None else from_eigen(matrix_MN, short_RL, found, way.method)
+
+
+def from_eigen(
+    matrix_MN: Float[Tensor, "M N"], short_RL: Float[Tensor, "R L"], found: Eigen, method: str
+) -> Factors:
+    """The factors that eigenvalues and vectors of the Gram matrix give, as `by_gram`.
+
+    Args:
+        matrix_MN: the matrix.
+        short_RL: its `short_side`.
+        found: eigenvalues and leading eigenvectors of the latter's Gram matrix.
+        method: how they were computed.
+    """
     sigma_R, error_R = found.sigma()
     asked = found.near_RK.shape[1]
     kept = int((found.lambda_R[:asked] > RESOLVED * found.error_R[:asked]).sum())
@@ -67,19 +79,19 @@ def by_gram(
     wide = len(short_RL) == matrix_MN.shape[0]
     u_MK, v_NK = (near_RK, far_LK) if wide else (far_LK, near_RK)
     skew = _skew(near_RK, sigma_K, residual_K)
-    return Factors(sigma_R, error_R, u_MK, v_NK, residual_K, skew, way.method)
+    return Factors(sigma_R, error_R, u_MK, v_NK, residual_K, skew, method)
 
 
 def singular_values(
     matrix_MN: Float[Tensor, "M N"],
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]] | None:
     """All singular values, descending, with a bound on the error of each; None as in `by_gram`."""
-    short_RL = _short(matrix_MN)
+    short_RL = short_side(matrix_MN)
     found = way_for(matrix_MN.device).eigen(short_RL, 0) if len(short_RL) > 1 else None
     return None if found is None else found.sigma()
 
 
-def _short(matrix_MN: Float[Tensor, "M N"]) -> Float[Tensor, "R L"]:
+def short_side(matrix_MN: Float[Tensor, "M N"]) -> Float[Tensor, "R L"]:
     """The matrix in float64 with its shorter side as rows."""
     wide = matrix_MN.shape[0] <= matrix_MN.shape[1]
     return (matrix_MN if wide else matrix_MN.T).double().contiguous()
