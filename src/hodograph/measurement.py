@@ -76,7 +76,7 @@ class Job:
     source: Source | None
     device: str
 
-    @property
+    @cached_property
     def units(self) -> list[Parameter]:
         """The parameters as they are handed out and kept: each by itself, or in batches."""
         return batched(self.parameters, self.settings)

@@ -17,14 +17,14 @@ from hodograph.tables.store import MeasurementFolder, parquet, table_of
 from planted.elsewhere import DEVICE, Elsewhere
 
 transformers = pytest.importorskip("transformers")
-HIDDEN, INNER, EXPERTS, CHECKPOINTS = 48, 40, 4, 3
+HIDDEN, INNER, EXPERTS, CHECKPOINTS = 48, 40, 3, 3
 HOW = {"method", "certificate_angles", "certificate_similarity", "certificate_spectrum",
        "certificate_ahead"}  # fmt: skip
 EIGH = "aten._linalg_eigh.default"
 
 
 @pytest.fixture(scope="module")
-def trajectory(tmp_path_factory):
+def folders(tmp_path_factory):
     """A mixture of experts: W0 in stacks as in memory, later ones as they are saved."""
     torch.manual_seed(0)
     config = transformers.Qwen3MoeConfig(
@@ -40,7 +40,17 @@ def trajectory(tmp_path_factory):
     for step, folder in enumerate(folders[1:], 1):
         _train(model, experts=step != 2)
         model.save_pretrained(folder)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def trajectory(folders):
     return open_trajectory(folders[0], folders[1:])
+
+
+@pytest.fixture(scope="module")
+def pair_of_experts(folders):
+    return open_trajectory(folders[0], folders[1:2])
 
 
 def _train(model, experts):
@@ -85,7 +95,7 @@ def there(**changed):
 
 def test_experts_in_batches_have_the_numbers_of_the_cpu(trajectory):
     reference = rows_of(trajectory, Settings(permutations=1, also_bf16=True))
-    with Elsewhere() as batched:
+    with Elsewhere():
         found = rows_of(trajectory, there(also_bf16=True))
     of_experts = sum(row["expert"] is not None for row in found)
     assert of_experts == 3 * EXPERTS * CHECKPOINTS * 2
@@ -95,9 +105,18 @@ def test_experts_in_batches_have_the_numbers_of_the_cpu(trajectory):
         for name in here.keys() - HOW:
             assert one[name] == nearly(here[name]), name
         assert one.get("method") in (None, "eigh")
+
+
+def test_a_batch_is_decomposed_in_one_call(pair_of_experts):
+    """W0, W1 and D of each of the experts; what stays single are sines and draws."""
+    (unit, *_), settings = units_of(pair_of_experts, there()), there()
+    with Elsewhere() as batched:
+        measure_parameter(unit, pair_of_experts, settings)
     with Elsewhere() as singly:
-        rows_of(trajectory, there(also_bf16=True), pair(trajectory, "linear", "error")[0])
-    assert batched.operations[EIGH] < 0.7 * singly.operations[EIGH]
+        for one in unit.members:
+            measure_parameter(one, pair_of_experts, settings)
+    saved = singly.operations[EIGH] - batched.operations[EIGH]
+    assert saved == 3 * (len(unit.members) - 1) == 3 * (3 * EXPERTS - 1)
 
 
 def nearly(value):
@@ -131,12 +150,13 @@ class Stopping:
 
 
 def test_interrupted_and_shared_measurements_have_the_bytes_of_one(
-    trajectory, monkeypatch, tmp_path
+    pair_of_experts, monkeypatch, tmp_path
 ):
+    trajectory = pair_of_experts
     monkeypatch.setattr(batches, "MOST", 5)
     settings, parts = there(), MeasurementFolder(tmp_path, "0" * 64)
     units = units_of(trajectory, settings)
-    assert [len(unit.blocks) for unit in units] == [5, 5, 2, 2, 2]
+    assert [len(unit.blocks) for unit in units] == [5, 4, 2, 2]
     with Elsewhere():
         whole = parquet(table_of(rows_of(trajectory, settings)))
         with pytest.raises(KeyboardInterrupt):

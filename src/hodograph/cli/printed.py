@@ -1,5 +1,6 @@
 """Results as a terminal shows them: each number with its null and its interval."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from hodograph.engine.plan import Plan
+from hodograph.matrices.pairing import Parameter
 from hodograph.measurement import Measurement
 from hodograph.report.factored import factored_line
 from hodograph.report.read import Factored
@@ -103,11 +105,16 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     console.print("largest units first:")
     for unit in plan.units[:SHOWN_UNITS]:
-        shapes = ", ".join(f"{b.module} {b.rows} x {b.cols}" for b in unit.blocks)
-        console.print(f"  {unit.name}: {shapes}", highlight=False)
+        console.print(f"  {unit.name}: {_shapes(unit)}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
     _print_renamed(console, plan.renamed)
+
+
+def _shapes(unit: Parameter) -> str:
+    """The matrices of a unit; those of a batch are counted."""
+    counts = Counter(f"{b.module} {b.rows} x {b.cols}" for b in unit.blocks)
+    return ", ".join(one if count == 1 else f"{count} {one}" for one, count in counts.items())
 
 
 def _print_renamed(console: Console, lines: list[str]) -> None:
