@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from hodograph.engine.batch import members_of
 from hodograph.engine.plan import Plan
 from hodograph.matrices.pairing import Parameter
 from hodograph.measurement import Measurement
@@ -93,7 +94,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Print what a measurement will read, need and take, and its largest units."""
     table = Table(title="plan", box=None, pad_edge=False, title_justify="left", show_header=False)
     for label, value in (
-        ("units (stored parameters)", f"{len(plan.units)}"),
+        ("units (stored parameters)", _units(plan)),
         ("matrices", f"{plan.matrices}"),
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", _workers(plan)),
@@ -109,6 +110,13 @@ def print_plan(console: Console, plan: Plan) -> None:
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
     _print_renamed(console, plan.renamed)
+
+
+def _units(plan: Plan) -> str:
+    """How many there are, and of how many parameters where some are batches."""
+    parameters = sum(len(members_of(unit)) for unit in plan.units)
+    units = f"{len(plan.units)}"
+    return units if parameters == len(plan.units) else f"{units}, of {parameters} parameters"
 
 
 def _shapes(unit: Parameter) -> str:

@@ -3,7 +3,7 @@
 What a device's library does inside is not relied on: the error of its result is bounded from the
 result, by three more matrix products.
 
-B matrices of one shape, R shorter side, L longer side, K leading vectors kept.
+B matrices, R their shorter side, L longer side of each, K leading vectors kept.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def device_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
 
 
 def device_eigens(shorts: Sequence[Float[Tensor, "R L"]], ks: Sequence[int]) -> list[Eigen | None]:
-    """The same of several matrices of one shape, in one call of the library.
+    """The same of several matrices with one shorter side, in one call of the library.
 
     Where it did not converge for one of them, it is asked for each by itself.
 
@@ -33,7 +33,7 @@ def device_eigens(shorts: Sequence[Float[Tensor, "R L"]], ks: Sequence[int]) -> 
         shorts: the matrices, all on one device.
         ks: leading eigenvectors wanted of each.
     """
-    gram_BRR = _grams(shorts)
+    gram_BRR = torch.stack([short_RL @ short_RL.T for short_RL in shorts])
     try:
         ascending_BR, z_BRR = torch.linalg.eigh(gram_BRR)
     except torch.linalg.LinAlgError:
@@ -47,12 +47,6 @@ def device_eigens(shorts: Sequence[Float[Tensor, "R L"]], ks: Sequence[int]) -> 
         _leading(short_RL, ascending_BR[i], own_BR[i], z_BRR[i], k)
         for i, (short_RL, k) in enumerate(zip(shorts, ks, strict=True))
     ]
-
-
-def _grams(shorts: Sequence[Float[Tensor, "R L"]]) -> Float[Tensor, "B R R"]:
-    """W Wᵀ of each."""
-    short_BRL = torch.stack(list(shorts)) if len(shorts) > 1 else shorts[0][None]
-    return short_BRL @ short_BRL.mT
 
 
 def _leading(

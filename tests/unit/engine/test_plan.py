@@ -66,6 +66,13 @@ def test_on_a_gpu_small_matrices_are_planned_together(folders):
     assert batched.memory == max(memory_of(u, Settings(device="cuda")) for u in batched.units)
 
 
+def test_a_printed_plan_counts_what_a_batch_holds(folders, capsys):
+    command(folders, "--plan", "--engine", "ray", "--device", "cuda")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "units (stored parameters) 1, of 5 parameters" in printed
+    assert "q_proj.weight and 4 alike: 5 q_proj 96 x 96" in printed
+
+
 def test_sparsity_alone_takes_time_and_memory_but_less(folders):
     whole, alone = (
         plan_measurement(folders[0], folders[1:], settings=Settings(only=only))

@@ -6,8 +6,9 @@ import torch
 from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.eigh import device_eigen, device_eigens
 from hodograph.linalg.factor import Wanted, factor, factor_many
-from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram
+from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram, singular_values
 from hodograph.linalg.subspaces import principal_angles
+from hodograph.linalg.together import singular_values_together
 
 SHAPES = [(40, 60), (60, 40), (40, 60), (50, 50), (40, 60), (1, 40), (50, 50)]
 VECTORS = [8, 8, 3, 8, 60, 1, 5]
@@ -142,6 +143,19 @@ def test_a_kept_matrix_does_not_hold_its_batch(on_a_device):
     for one in found:
         for kept in (one.u_MK, one.v_NK, one.sigma_R, one.sigma_error_R):
             assert kept.untyped_storage().nbytes() <= 8 * 40 * 60
+
+
+def test_values_alone_are_those_of_one_by_one(on_a_device):
+    """The longer sides differ, as those of draws for both sides of a matrix do."""
+    matrices = [gaussian(shape, 0) for shape in ((90, 40), (40, 40), (40, 60), (1, 9), (60, 50))]
+    found = singular_values_together(matrices)
+    assert sorted(on_a_device) == [1, 3]
+    assert found[3] is None
+    for matrix, one in zip(matrices, found, strict=True):
+        if one is not None:
+            (sigma_R, error_R), (alone_R, alone_error_R) = one, singular_values(matrix)
+            assert ((sigma_R - alone_R).abs() <= error_R + alone_error_R).all()
+    assert singular_values_together([]) == []
 
 
 def test_by_gram_is_a_batch_of_one(on_a_device):
