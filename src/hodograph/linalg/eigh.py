@@ -29,7 +29,8 @@ def device_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
     lambda_R = ascending_R.flip(0)
     own_R = outside + skew_of(z_RR) * lambda_R.abs()
     near_RK = z_RR[:, len(z_RR) - k :].flip(1)
-    return Eigen(lambda_R, product_error(short_RL, lambda_R[0]) + own_R, near_RK)
+    formed = product_error(gram_RR.diagonal(), short_RL.shape[1], lambda_R[0])
+    return Eigen(lambda_R, formed + own_R, near_RK)
 
 
 def _norm_bound(error_RR: Float[Tensor, "R R"]) -> Tensor:

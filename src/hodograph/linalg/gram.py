@@ -94,9 +94,10 @@ def singular_values(
 
 
 def _short(matrix_MN: Float[Tensor, "M N"]) -> Float[Tensor, "R L"]:
-    """The matrix in float64 with its shorter side as rows."""
+    """The matrix in float64 with its shorter side as rows; it is turned where it lies."""
     wide = matrix_MN.shape[0] <= matrix_MN.shape[1]
-    return (matrix_MN if wide else matrix_MN.T).double().contiguous()
+    lying_MN = matrix_MN.contiguous().double()
+    return lying_MN if wide else lying_MN.T
 
 
 def _skew(

@@ -41,9 +41,10 @@ def principal_angles(
         lack in orthonormality, which whoever made them knows.
     """
     size, k = q0_NK.shape
-    cosines_KK = q0_NK.T @ q1_NK
+    cosines_KK = q1_NK.T @ q0_NK
+    outside_KN = torch.addmm(q1_NK.T, cosines_KK, q0_NK.T, alpha=-1)
     rounding = PRODUCT_ERROR * EPS * (k + math.sqrt(size * k))
-    sines_K, error = _sines(q1_NK - q0_NK @ cosines_KK, exact)
+    sines_K, error = _sines(outside_KN, exact)
     angles_K = torch.asin(sines_K)
     bound = _slope(float(sines_K[-1]), error + rounding) * (error + rounding)
     if float(sines_K[-1]) > HALF_RIGHT_ANGLE_COSINE and (exact or bound > SINE_TARGET):
@@ -59,14 +60,14 @@ def _slope(sine: float, error: float) -> float:
     return 1 / math.sqrt(1 - largest**2) if largest < 1 else math.inf
 
 
-def _sines(outside_NK: Float[Tensor, "N K"], exact: bool) -> tuple[Float[Tensor, " K"], float]:
+def _sines(outside_KN: Float[Tensor, "K N"], exact: bool) -> tuple[Float[Tensor, " K"], float]:
     """Singular values, ascending, of what of one basis lies outside the other span; their error."""
-    found = None if exact else singular_values(outside_NK)
+    found = None if exact else singular_values(outside_KN)
     if found is not None and (error := float(found[1].max())) <= SINE_TARGET:
         sines_K = found[0]
     else:
-        sines_K = torch.linalg.svdvals(outside_NK)
-        error = svd_error(outside_NK.shape, float(sines_K[0]))
+        sines_K = torch.linalg.svdvals(outside_KN.T)
+        error = svd_error(outside_KN.shape, float(sines_K[0]))
     return sines_K.clamp(max=1).flip(0), error
 
 
