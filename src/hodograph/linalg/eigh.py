@@ -43,23 +43,14 @@ def device_eigens(shorts: Sequence[Float[Tensor, "R L"]], ks: Sequence[int]) -> 
     outside_B = _norm_bounds(gram_BRR - (z_BRR * ascending_BR[:, None]) @ z_BRR.mT)
     skew_B = _skews(z_BRR)
     own_BR = outside_B[:, None] + skew_B[:, None] * ascending_BR.abs()
-    return [
-        _leading(short_RL, ascending_BR[i], own_BR[i], z_BRR[i], k)
-        for i, (short_RL, k) in enumerate(zip(shorts, ks, strict=True))
-    ]
-
-
-def _leading(
-    short_RL: Float[Tensor, "R L"],
-    ascending_R: Float[Tensor, " R"],
-    own_R: Float[Tensor, " R"],
-    z_RR: Float[Tensor, "R R"],
-    k: int,
-) -> Eigen:
-    """What is kept of one matrix: vectors of its own, so that the batch is not held by them."""
-    lambda_R = ascending_R.flip(0)
-    near_RK = z_RR[:, len(z_RR) - k :].flip(1)
-    return Eigen(lambda_R, product_error(short_RL, lambda_R[0]) + own_R.flip(0), near_RK)
+    found: list[Eigen | None] = []
+    for i, (short_RL, k) in enumerate(zip(shorts, ks, strict=True)):
+        ascending_R = ascending_BR[i]
+        formed = product_error(gram_BRR[i].diagonal(), short_RL.shape[1], ascending_R[-1])
+        near_RK = z_BRR[i, :, len(ascending_R) - k :]
+        # what flip returns is of this matrix alone: to keep it does not keep the batch
+        found.append(Eigen(ascending_R.flip(0), (formed + own_BR[i]).flip(0), near_RK.flip(1)))
+    return found
 
 
 def _skews(z_BRR: Float[Tensor, "B R R"]) -> Float[Tensor, " B"]:

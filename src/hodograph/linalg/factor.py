@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hodograph.linalg.certificates import reference_would_help
 from hodograph.linalg.factors import Factors
-from hodograph.linalg.gram import by_gram
+from hodograph.linalg.gram import by_gram, sharpened
 from hodograph.linalg.low_rank import factor_product
 from hodograph.linalg.reference import by_svd
 from hodograph.linalg.together import by_gram_together
@@ -68,6 +68,8 @@ def _vouched(wanted: Wanted, found: Factors | None) -> Factors:
     if found is None or found.kept < min(vectors, shorter):
         return by_svd(matrix_MN, vectors)
     used = {min(size, shorter) for size in wanted.sizes or (vectors,)}
+    if any(reference_would_help(found, size) for size in used):
+        found = sharpened(matrix_MN, found)
     if any(reference_would_help(found, size) for size in used):
         return by_svd(matrix_MN, vectors)
     return found
