@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from hodograph import measure
+from hodograph import compare, measure
 from hodograph.linalg.certificates import subspace_error
 from hodograph.linalg.factor import factor
 from hodograph.linalg.low_rank import factor_product
@@ -71,6 +71,16 @@ def test_rows_are_the_cpus_and_repeat(pair):
         assert there.matrices[name].to_list() == pytest.approx(here[name].to_list(), rel=1e-6)
     for name in ("update_sparsity", "overlap_low_30", "update_sparsity_null"):
         assert there.matrices[name].equals(here[name])
+
+
+def test_a_comparison_is_the_cpus(pair):
+    runs = [*pair, pair[1]]
+    here, there = compare(*runs).pairs, compare(*runs, device="cuda").pairs
+    assert there["method"].unique().tolist() == ["eigh"]
+    for name in ("nss_a", "stable_rank_b", "angle_left_mean_a", "sim16_right", "cosine"):
+        assert there[name].to_list() == pytest.approx(here[name].to_list(), rel=1e-6)
+    for name in ("mask_jaccard", "intruders_left_a", "sign_agreement"):
+        assert there[name].equals(here[name])
 
 
 @pytest.mark.skipif(
