@@ -87,7 +87,7 @@ def sizes(shape: Shape) -> list[int]:
 
 def shown(seconds: float) -> str:
     """Seconds with as many digits as they are good to."""
-    return f"{seconds:.2f}" if seconds >= 0.1 else f"{seconds:.3f}"
+    return f"{seconds:.2f}" if seconds >= 0.1 else f"{seconds:.1g}"
 
 
 def as_it_lies(matrix: Tensor) -> Svd:
