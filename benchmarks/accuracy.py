@@ -226,7 +226,7 @@ def goals_table(sets: dict[str, list[tuple[Case, dict[str, float]]]]) -> str:
             met = met and not missed
             shown = f"{largest:.0e}" if largest else "0"
             cells.append("" if not known else f"{shown} ({name})" if missed else shown)
-        rows.append([quantity, f"{goal:.0e}" if goal else "0", *cells, verdict(met)])
+        rows.append([quantity, f"{goal:g}", *cells, verdict(met)])
     headings = ["largest difference to the reference", "goal", *sets, "goal met"]
     return table(headings, rows)
 

@@ -19,13 +19,32 @@ from planted.adversarial import ADVERSARIAL, with_values
 SIZE, NOISE = 1e-3, 0.1  # of an adversarial update, and of what tells a second from the first
 
 Build = Callable[[torch.Generator], Tensor]
+
+
+def falling(first: float, last: float, count: int) -> Tensor:
+    """Values at equal distances."""
+    return torch.linspace(first, last, count, dtype=torch.float64)
+
+
+def joined(*values: Tensor | list[float]) -> Tensor:
+    """All of the values, in this order."""
+    return torch.cat([torch.as_tensor(part, dtype=torch.float64) for part in values])
+
+
 EDGES: dict[str, Build] = {
-    "one strong direction": lambda g: with_values(
-        g, torch.cat([torch.tensor([1e4]), torch.linspace(20, 1, 39)]).double()
-    ),
-    "graded values": lambda g: with_values(g, torch.logspace(0, -9, 40, dtype=torch.float64)),
+    "one strong direction": lambda g: with_values(g, joined([1e4], falling(20, 1, 39))),
     "gap of 1e-10 at 16": lambda g: with_values(
-        g, torch.cat([torch.arange(40, 24, -1), 25 - 1e-10 - torch.arange(24)]).double()
+        g, joined(falling(40, 25, 16), falling(25 - 1e-10, 2, 24))
+    ),
+    "gap of 1e-8 at 80 of 160": lambda g: with_values(
+        g, joined(falling(20, 10, 80), falling(10 - 1e-8, 5, 80)), 240
+    ),
+    "eight clusters of 160": lambda g: with_values(g, falling(8, 1, 8).repeat_interleave(20), 240),
+    "graded to 1e-6 over 160": lambda g: with_values(
+        g, torch.logspace(0, -6, 160, dtype=torch.float64), 240
+    ),
+    "graded to 1e-9 over 40": lambda g: with_values(
+        g, torch.logspace(0, -9, 40, dtype=torch.float64)
     ),
     "zeros": lambda g: torch.zeros(60, 40, dtype=torch.float64),
     "one row": lambda g: torch.randn(1, 50, generator=g, dtype=torch.float64),

@@ -1,4 +1,4 @@
-"""Matrices of 40 to 90 a side that are hard to factor.
+"""Matrices that are hard to factor, most of them of 40 to 90 a side.
 
 Shared by the tests of factoring and by benchmarks/accuracy.py.
 """
@@ -6,10 +6,10 @@ Shared by the tests of factoring and by benchmarks/accuracy.py.
 import torch
 
 
-def with_values(generator, sigma):
+def with_values(generator, sigma, rows=60):
     left, right = (
-        torch.linalg.qr(torch.randn(rows, 40, generator=generator, dtype=torch.float64)).Q
-        for rows in (60, 40)
+        torch.linalg.qr(torch.randn(side, len(sigma), generator=generator, dtype=torch.float64)).Q
+        for side in (rows, len(sigma))
     )
     return (left * sigma) @ right.T
 
