@@ -231,6 +231,17 @@ def goals_table(sets: dict[str, list[tuple[Case, dict[str, float]]]]) -> str:
     return table(headings, rows)
 
 
+def how(found: list[dict[str, float]], name: str, methods: list[str]) -> str:
+    """How many cases were factored by which methods, and how many subspaces are certified."""
+    ways = ", ".join(f"{methods.count(one)} by {one}" for one in sorted(set(methods)))
+    counted = []
+    for quantity in ("angles, degrees", "Sim_16"):
+        certified = sum(f"{quantity}, where certified" in off for off in found)
+        known = sum(f"{quantity.split(',')[0]}, over certificate" in off for off in found)
+        counted.append(f"{quantity.split(',')[0]} of {certified} of {known}")
+    return f"- {name}: {ways}; certified to {ANGLE_TARGET:g} degrees: {', '.join(counted)}"
+
+
 def digits_table(found: list[tuple[str, float, dict[str, float]]]) -> str:
     """True errors over certificates: at most 1."""
     headings = ["true error over certificate", "gap", *found[0][2], "all at most 1"]
@@ -260,17 +271,16 @@ def main(*checkpoints: Path, every: int = 10, small: bool = False) -> None:
     work += [(f"40 digits: {m}, {gap:g}", cost(400, 400), partial(true_errors, m, gap))
              for m, gap in digits]  # fmt: skip
     found = iter(under_a_bar(work))
-    judgements: dict[str, list[tuple[Case, dict[str, float]]]] = {}
-    taken: dict[str, list[str]] = {}
-    for name, cases in sets.items():
-        judged_cases = [(case, *next(found)) for case in cases]
-        judgements[f"{name}, {len(cases)}"] = [(case, off) for case, off, _ in judged_cases]
-        taken[name] = [method for _, _, method in judged_cases]
+    judged_sets = {
+        f"{name}, {len(cases)}": [(case, *next(found)) for case in cases]
+        for name, cases in sets.items()
+    }
     print(machine(), "\n")
-    print(goals_table(judgements), "\n")
-    for name, methods in taken.items():
-        said = ", ".join(f"{methods.count(one)} by {one}" for one in sorted(set(methods)))
-        print(f"- {name}: {said}")
+    print(goals_table({
+        name: [(case, off) for case, off, _ in of_set] for name, of_set in judged_sets.items()
+    }), "\n")  # fmt: skip
+    for name, of_set in judged_sets.items():
+        print(how([off for _, off, _ in of_set], name, [method for _, _, method in of_set]))
     print()
     print(digits_table([(*one, next(found)) for one in digits]))
 
