@@ -171,9 +171,9 @@ def _memory(block: Block, checkpoints: int, settings: Settings) -> int:
     """What is held of one matrix when most is: while it looks ahead from a checkpoint.
 
     In each storage that is the update (W0 and W_t in float32, D in float64) and, along a
-    trajectory, the last step and W_T; in work are the next update and three copies in float64,
-    as many as the reference takes. W0 is beside them as it was read, with its masks. Files that
-    are mapped are counted as if they were read.
+    trajectory, W_{t-1}, the step from there, and W_T beside its W0; in work are three copies in
+    float64, as many as the reference takes. W0 is beside them as it was read, with its masks.
+    Files that are mapped are counted as if they were read.
     """
     entries = block.rows * block.cols
     if settings.only == "sparsity":
@@ -181,7 +181,7 @@ def _memory(block: Block, checkpoints: int, settings: Settings) -> int:
     storages, update = 2 if settings.also_bf16 else 1, 2 * SINGLE + DOUBLE
     held = SINGLE + MASK + storages * update + 3 * DOUBLE
     if checkpoints > 1:
-        held += storages * (DOUBLE + 2 * SINGLE) + update + (storages - 1) * 2 * SINGLE
+        held += storages * (SINGLE + DOUBLE + 2 * SINGLE)
     return _with_heap(entries * held + _factoring_bytes(block, storages, settings), settings)
 
 
