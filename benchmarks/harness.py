@@ -4,15 +4,18 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from hodograph.cli.progress import bars
 from hodograph.processes import one_thread
 
+T = TypeVar("T")
 Run = Callable[[], object]
 
 
@@ -26,6 +29,22 @@ def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, float]:
                 run()
                 taken[name].append(time.process_time() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def under_a_bar(work: Sequence[tuple[str, float, Callable[[], T]]]) -> list[T]:
+    """Results of pieces of work, done in turn under a bar with the time left, on standard error.
+
+    Args:
+        work: name, cost in any unit, and what is to be done.
+    """
+    results: list[T] = []
+    with bars() as progress:
+        task = progress.add_task("", total=sum(cost for _, cost, _ in work))
+        for name, cost, run in work:
+            progress.update(task, description=name)
+            results.append(run())
+            progress.advance(task, cost)
+    return results
 
 
 def machine() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hodograph.checkpoints import Product
 from hodograph.diagnostics.energy import principal_energy
 from hodograph.diagnostics.inputs import InputNull, beside_inputs
 from hodograph.diagnostics.lock import lock_step
@@ -24,12 +25,12 @@ from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
 from hodograph.engine.ahead import Ahead
+from hodograph.engine.asking import Task, change_factored
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import misses_target, shift_error, subspace_error
-from hodograph.linalg.compared import compared
-from hodograph.linalg.factor import factor_change
+from hodograph.linalg.compared import believed, tuned_wanted
 from hodograph.linalg.factors import Factors
-from hodograph.matrices.update import Update
+from hodograph.matrices.update import Update, product_between
 
 Row = dict[str, Any]
 
@@ -53,11 +54,12 @@ class MatrixPath:
     inputs: InputNull | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
-    _previous: Update | None = None
+    _reached_MN: Tensor | None = None
+    _reached_product: Product | None = None
     _step_MN: Tensor | None = None
     _length: float = 0.0
 
-    def add(self, update: Update, seen: Row) -> None:
+    def add(self, update: Update, seen: Row) -> Task[None]:
         """Measure the next checkpoint's update.
 
         Args:
@@ -69,20 +71,21 @@ class MatrixPath:
         row |= self._walked(update)
         top = None
         if self.base is not None and update.norm > 0:
-            columns, top = self._spectral(update, self.base, seen)
+            columns, top = yield from self._spectral(update, self.base, seen)
             if columns.pop("ill_defined"):
                 flags.append("ill_defined")
             if misses_target(columns.get("certificate_angles"), columns["certificate_spectrum"]):
                 flags.append("uncertified")
             row |= columns
         if self.ahead is not None and self._step_MN is not None:
-            before, here = self.ahead.add(update, top, self._step_MN, self._previous)
+            step_product = product_between(update.product, self._reached_product)
+            before, here = yield from self.ahead.add(update, top, self._step_MN, step_product)
             if self._rows:
                 self._rows[-1] |= before
             row |= here
         self._rows.append(row)
         self._tops.append(top)
-        self._previous = update
+        self._reached_MN, self._reached_product = update.tuned_MN, update.product
 
     def rows(self) -> list[Row]:
         """Every row, with the similarity of each update to the last one, and t*."""
@@ -94,12 +97,12 @@ class MatrixPath:
                 row["flags"].append("lowered_k")
         return self._rows
 
-    def _spectral(self, update: Update, base: Factors, seen: Row) -> tuple[Row, TopVectors]:
+    def _spectral(self, update: Update, base: Factors, seen: Row) -> Task[tuple[Row, TopVectors]]:
         rows, cols = update.base_MN.shape
         k = principal_size(rows, cols, self.settings.angle_k)
-        base, tuned = self._compared(update, base, max(k, 1))
+        base, tuned = yield from self._compared(update, base, max(k, 1))
         wanted = self.settings.similarity_k
-        change = factor_change(
+        change = yield from change_factored(
             update.difference_MN, update.product, wanted, exact=self.settings.exact
         )
         top = TopVectors(change, change.numerical_rank)
@@ -127,21 +130,22 @@ class MatrixPath:
         k = principal_size(rows, cols, self.settings.angle_k)
         return isotropic_turn(self.base, rows, cols, k, self.seed)
 
-    def _compared(self, update: Update, base: Factors, k: int) -> tuple[Factors, Factors]:
+    def _compared(self, update: Update, base: Factors, k: int) -> Task[tuple[Factors, Factors]]:
         """Factors of W0 and W1, both by the reference where the shift between them needs it.
 
         Two spectra are compared by one method: their errors are then alike.
         """
-        base, tuned = compared(base, update.base_MN, update.tuned_MN, k, exact=self.settings.exact)
+        tuned = yield tuned_wanted(base, update.tuned_MN, k, exact=self.settings.exact)
+        base, tuned = believed(base, update.base_MN, tuned, update.tuned_MN, k)
         self.base = base
         return base, tuned
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
-        if self._previous is None:
+        if self._reached_MN is None:
             step_MN, step_norm = update.difference_MN, update.norm
         else:
-            step_MN = (update.tuned_MN - self._previous.tuned_MN).double()
+            step_MN = (update.tuned_MN - self._reached_MN).double()
             step_norm = float(torch.linalg.vector_norm(step_MN))
         self._length += step_norm
         columns: Row = {"path_length": self._length}
