@@ -11,6 +11,7 @@ setup: .venv/ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hodograph needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gguf,hub,lora,ray,s3,trackers,dev]'
+	$(BIN)/python -c 'import hodograph.matrices.loops'  # compiled here, so that no run waits for it
 	@touch $@
 
 demo: setup
