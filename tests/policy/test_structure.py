@@ -194,6 +194,14 @@ def test_measuring_needs_no_training_extra():
     assert not extra & set(done.stdout.split())
 
 
+def test_measuring_loads_no_statistics_it_does_not_need():
+    modules = "hodograph.measurement, hodograph.report.page, hodograph.engine.worker"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rare = {"scipy.stats", "scipy.optimize", "scipy.interpolate", "altair", "vl_convert"}
+    assert not rare & set(done.stdout.split())
+
+
 def test_no_file_is_long():
     assert [f.name for f in python_files() if len(f.read_text().splitlines()) > 500] == []
 
