@@ -87,6 +87,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "printable",
         "modules",
         "atomic",
+        "machine",
         "statistics",
         "tables",
         "orderings",

@@ -8,7 +8,7 @@ from hodograph.report.words import Word, Words
 WORDS = [
     Word("1.50", 0.2, 0.9, INK),
     Word("–", 0.5, 0.1, PAPER),
-    Word("Ágj*?", 0.7, 0.4, "#111111"),
+    Word("−2.5×10⁻⁷ g*?", 0.7, 0.4, "#111111"),
 ]
 
 
@@ -32,7 +32,7 @@ def test_words_stand_where_matplotlib_puts_texts(size):
     ]
     first, second = map(texts, drawn)
     assert sorted(first) == sorted(second)
-    assert sum("Ágj*?" in text for text in second) == 1
+    assert sum("−2.5×10⁻⁷ g*?" in text for text in second) == 1
 
 
 def test_words_do_not_move_the_axes():
