@@ -203,6 +203,13 @@ def test_measuring_loads_no_statistics_it_does_not_need():
     assert not rare & set(done.stdout.split())
 
 
+def test_a_worker_loads_neither_tables_nor_drawings():
+    modules = "hodograph.engine.worker, hodograph.engine.local"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "matplotlib", "pydantic", "scipy.stats"} & set(done.stdout.split())
+
+
 def test_no_file_is_long():
     assert [f.name for f in python_files() if len(f.read_text().splitlines()) > 500] == []
 
