@@ -7,7 +7,8 @@
 Writes synthetic bfloat16 checkpoints into FOLDER, W0 and --checkpoints later ones (14 GB each for
 all 36 layers), measures the pair or the trajectory with every diagnostic, and times the kernels on
 each shape of its matrices: Gram matrix, eigenvalues and vectors, their error bound, the far side
-with its residuals, and the sine form of the angles.
+with its residuals, and the sine form of the angles. Then small matrices, in batches as large as a
+measurement takes, against one at a time.
 Flops of eigh are those of reduction, divide and conquer without deflation, and turning back, 6 n³.
 Limits are measured on the device: float64 products for arithmetic, a copy for bandwidth.
 """
@@ -29,13 +30,19 @@ from harness import machine, power_law, table, update
 from hodograph import measure, plan_measurement
 from hodograph.cli.progress import entries_bar
 from hodograph.diagnostics.rotation import principal_size
+from hodograph.engine.batches import batched
 from hodograph.engine.devices import kind_of
 from hodograph.engine.settings import Settings
-from hodograph.linalg.eigh import device_eigen
-from hodograph.linalg.factor import factor
+from hodograph.linalg.eigh import device_eigen, device_eigens
+from hodograph.linalg.factor import Wanted, factor, factor_many
 from hodograph.linalg.subspaces import principal_angles
+from hodograph.matrices.naming import Role
+from hodograph.matrices.pairing import Parameter
+from hodograph.matrices.unfuse import Block
 
 HEAD, DOUBLE, REPEATS = 128, 8, 3
+SMALL = ((64, 192), (128, 512), (256, 1024), (576, 1536), (768, 2048), (1024, 4096))
+MANY = 128  # experts of a layer
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,38 @@ def kernels(base: Tensor, tuned: Tensor, device: str, limits: Limits) -> list[li
     return lines
 
 
+def batch_size(shape: tuple[int, int]) -> int:
+    """How many matrices of a shape the engine would take at once."""
+    block = Block("up_proj", 0, *shape, transposed=False, spectral=True)
+    alike = [
+        Parameter(f"{i}", ("w",), Role(0, "up_proj"), (block,), shape[0] * shape[1])
+        for i in range(MANY)
+    ]
+    return len(batched(alike, Settings(device="cuda"))[0].blocks)
+
+
+def batches(shape: tuple[int, int], device: str) -> list[list[str]]:
+    """Time a matrix, one at a time and in a batch, of the decomposition and of all of factor()."""
+    count, k = batch_size(shape), principal_size(*shape, 512)
+    base = power_law(*shape)
+    singly = [update(base, "dense", seed).to(device) for seed in range(count)]
+    shorts = [matrix.double() for matrix in singly]
+    wanted = [Wanted(matrix, k) for matrix in singly]
+    work: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "Gram, eigh, bound": (lambda: [device_eigen(short, k) for short in shorts],
+                              lambda: device_eigens(shorts, [k] * count)),
+        "whole factor()": (lambda: [factor(matrix, k) for matrix in singly],
+                           lambda: factor_many(wanted)),
+    }  # fmt: skip
+    lines = []
+    for name, (one_by_one, together) in work.items():
+        alone, batch = (seconds(kernel, device) / count for kernel in (one_by_one, together))
+        shown = [f"{1e3 * taken:.2f}" for taken in (alone, batch)]
+        label = f"{shape[0]} x {shape[1]}, {k}"
+        lines.append([label, name, f"{count}", *shown, f"{alone / batch:.2f}"])
+    return lines
+
+
 def main(
     folder: Path,
     *,
@@ -156,7 +195,7 @@ def main(
     hidden: int = 4096,
     intermediate: int = 12288,
 ) -> None:
-    """Print both tables as Markdown."""
+    """Print the tables as Markdown."""
     shapes = shapes_of(hidden, intermediate)
     base, *later = write_checkpoints(folder, layers, shapes, checkpoints)
     settings = Settings(device=device)
@@ -178,6 +217,10 @@ def main(
         matrix = power_law(*shape)
         rows += kernels(matrix, update(matrix, "dense"), device, limits)
     headings = ["shape, k", "kernel", "ms", "GFLOP/s", "of arithmetic", "of bandwidth"]
+    print(table(headings, rows), "\n")
+    small = [shape for shape in SMALL if 4 * shape[0] <= hidden]
+    rows = [line for shape in small for line in batches(shape, device)]
+    headings = ["shape, k", "kernel", "batch", "alone, ms each", "batch, ms each", "ratio"]
     print(table(headings, rows))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
 from hodograph.checkpoints.source import FP8
+from hodograph.engine.batches import batched
 from hodograph.engine.choice import EngineName, engine_of
 from hodograph.engine.plan import Plan, plan
 from hodograph.engine.run import Engine, Progress, Work, run
@@ -61,7 +62,7 @@ class Job:
 
     Attributes:
         trajectory: the checkpoints.
-        parameters: the units.
+        parameters: what is measured.
         skipped: tensors that are left out, and why.
         settings: of the measurement.
         source: texts that W0 is run on, where they were asked for.
@@ -74,6 +75,11 @@ class Job:
     settings: Settings
     source: Source | None
     device: str
+
+    @cached_property
+    def units(self) -> list[Parameter]:
+        """The parameters as they are handed out and kept: each by itself, or in batches."""
+        return batched(self.parameters, self.settings)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -190,7 +196,7 @@ def conclude(
             return Measurement(matrices, summary)
     parts = folder or MemoryParts()
     with _looked_at(job, folder, on_progress) as seen:
-        rows = run(job.parameters, work_of(job, seen), settings.accepts, parts, on_progress, engine)
+        rows = run(job.units, work_of(job, seen), settings.accepts, parts, on_progress, engine)
         described = seen.described() if seen else None
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
@@ -274,7 +280,7 @@ def plan_measurement(
     engine_of(engine, "auto", workers, settings)
     job = open_job(base, tuned, settings, settings.device, steps=steps)
     on_cluster = engine == "ray"
-    return plan(job.parameters, job.trajectory, settings, None if on_cluster else workers)
+    return plan(job.units, job.trajectory, settings, None if on_cluster else workers)
 
 
 def _opened(

@@ -92,7 +92,7 @@ def measure_shard(
         if folder.finished() is None:
             folder.describe(_described(base, tuned, steps, job, shard.of))
             run(mine, work_of(job), settings.accepts, folder, on_progress, engine)
-    return ShardDone(len(mine), len(job.parameters))
+    return ShardDone(len(mine), len(job.units))
 
 
 def plan_shard(
@@ -150,7 +150,7 @@ def shards_of(job: Job, shards: int) -> list[list[Parameter]]:
     Raises:
         SettingsError: more shards than units.
     """
-    units = largest_first(job.parameters)
+    units = largest_first(job.units)
     if shards > len(units):
         raise SettingsError(
             f"{shards} shards, and {len(units)} units to share (stored parameters).\n"
@@ -253,13 +253,13 @@ def _require_same(store: Store, folder: str, plan: dict[str, Any], job: Job) -> 
 
 def _require_whole(store: Store, target: MeasurementFolder, job: Job, shards: int) -> None:
     """Refuse to merge while units are missing, and say whose they are."""
-    missing = set(target.missing([unit.name for unit in job.parameters]))
+    missing = set(target.missing([unit.name for unit in job.units]))
     if not missing:
         return
     dealt_out = enumerate(shards_of(job, shards), 1)
     late = [f"{i}/{shards}" for i, units in dealt_out if missing & {u.name for u in units}]
     raise StorageError(
-        f"{store.where}: {len(missing)} of {len(job.parameters)} units are missing.\n"
+        f"{store.where}: {len(missing)} of {len(job.units)} units are missing.\n"
         f"  Run these shards again, and merge then: --shard {', --shard '.join(late)}"
     )
 

@@ -37,7 +37,8 @@ def test_the_minimal_example_equals_the_library(pair):
     for name in base:
         for column, value in example.measure(base[name], tuned[name]).items():
             # angles near zero lose digits to the two SVD drivers; everything else is at rounding
-            assert matrices.loc[name, column] == pytest.approx(value, rel=1e-9, abs=1e-12), column
+            exact = 1e-7 if column.startswith("principal_energy") else 1e-9  # shares in float32
+            assert matrices.loc[name, column] == pytest.approx(value, rel=exact, abs=1e-12), column
 
 
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, write_checkpoint, layered):

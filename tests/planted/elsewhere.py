@@ -4,6 +4,9 @@ What a run on a GPU gets wrong first is a tensor left behind. Under `Elsewhere()
 runs for real, and mixing devices, or reading a tensor that was not moved back, fails as on a GPU.
 """
 
+import weakref
+from collections import Counter
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -27,12 +30,21 @@ class _Held(torch.Tensor):
 
 
 class Elsewhere(TorchDispatchMode):
-    """Run what concerns DEVICE on the CPU, and note which operations, and what was moved there."""
+    """Run what concerns DEVICE on the CPU, and note what is done, moved there and held there.
+
+    Attributes:
+        operations: how often each was called.
+        moved: tensors that were moved to it.
+        peak: the most bytes that were held there at once.
+    """
 
     def __init__(self):
         super().__init__()
-        self.operations = set()
+        self.operations = Counter()
         self.moved = []
+        self.peak = 0
+        self._held = 0
+        self._holders = Counter()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -48,5 +60,20 @@ class Elsewhere(TorchDispatchMode):
         found = func(*args, **kwargs)
         if not there:
             return found
-        self.operations.add(str(func))
-        return tree_map(lambda a: _Held(a) if isinstance(a, torch.Tensor) else a, found)
+        self.operations[str(func)] += 1
+        return tree_map(lambda a: self._hold(a) if isinstance(a, torch.Tensor) else a, found)
+
+    def _hold(self, tensor):
+        held, storage = _Held(tensor), tensor.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
+        if not self._holders[place]:
+            self._held += size
+            self.peak = max(self.peak, self._held)
+        self._holders[place] += 1
+        weakref.finalize(held, self._let_go, place, size)
+        return held
+
+    def _let_go(self, place, size):
+        self._holders[place] -= 1
+        if not self._holders[place]:
+            self._held -= size

@@ -1,5 +1,6 @@
 """Results as a terminal shows them: each number with its null and its interval."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,9 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from hodograph.engine.batch import members_of
 from hodograph.engine.plan import Plan
+from hodograph.matrices.pairing import Parameter
 from hodograph.measurement import Measurement
 from hodograph.report.factored import factored_line
 from hodograph.report.read import Factored
@@ -91,7 +94,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Print what a measurement will read, need and take, and its largest units."""
     table = Table(title="plan", box=None, pad_edge=False, title_justify="left", show_header=False)
     for label, value in (
-        ("units (stored parameters)", f"{len(plan.units)}"),
+        ("units (stored parameters)", _units(plan)),
         ("matrices", f"{plan.matrices}"),
         ("to read", decimal(plan.bytes_to_read)),
         ("workers, one thread each", _workers(plan)),
@@ -103,11 +106,23 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     console.print("largest units first:")
     for unit in plan.units[:SHOWN_UNITS]:
-        shapes = ", ".join(f"{b.module} {b.rows} x {b.cols}" for b in unit.blocks)
-        console.print(f"  {unit.name}: {shapes}", highlight=False)
+        console.print(f"  {unit.name}: {_shapes(unit)}", highlight=False)
     if len(plan.units) > SHOWN_UNITS:
         console.print(f"  and {len(plan.units) - SHOWN_UNITS} more")
     _print_renamed(console, plan.renamed)
+
+
+def _units(plan: Plan) -> str:
+    """How many there are, and of how many parameters where some are batches."""
+    parameters = sum(len(members_of(unit)) for unit in plan.units)
+    units = f"{len(plan.units)}"
+    return units if parameters == len(plan.units) else f"{units}, of {parameters} parameters"
+
+
+def _shapes(unit: Parameter) -> str:
+    """The matrices of a unit; those of a batch are counted."""
+    counts = Counter(f"{b.module} {b.rows} x {b.cols}" for b in unit.blocks)
+    return ", ".join(one if count == 1 else f"{count} {one}" for one, count in counts.items())
 
 
 def _print_renamed(console: Console, lines: list[str]) -> None:

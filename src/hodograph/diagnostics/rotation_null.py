@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.linalg.factors import Factors
-from hodograph.linalg.gram import singular_values
+from hodograph.linalg.together import singular_values_together
 
 DRAWS = 2
 NO_GAP = "the gap at k is not above the error of the spectrum, or k is 0"
@@ -79,8 +79,11 @@ def isotropic_turn(base: Factors, rows: int, cols: int, k: int, seed: int) -> Is
     if gap <= float(base.sigma_error_R[k - 1] + base.sigma_error_R[k]):
         return None
     short, outside = min(rows, cols), abs(rows - cols)
-    inside_TK = _drawn(base.sigma_R, k, 0, seed)
-    beyond_TK = _drawn(base.sigma_R, k, outside, seed) if outside else inside_TK
+    drawn = _drawn(base.sigma_R, k, 0, seed)
+    if outside:
+        drawn += _drawn(base.sigma_R, k, outside, seed)
+    tangents_TK = torch.stack(_singular_values(drawn))
+    inside_TK, beyond_TK = tangents_TK[:DRAWS], tangents_TK[-DRAWS:]
     return IsotropicTurn(
         beyond_TK if rows > short else inside_TK, beyond_TK if cols > short else inside_TK
     )
@@ -93,7 +96,10 @@ def deviations(sigma_R: Float[Tensor, " R"], k: int) -> Float[Tensor, "J K"]:
     return squares_JK.sqrt() / ((inner_K - outer_J) * (inner_K + outer_J))
 
 
-def _drawn(sigma_R: Float[Tensor, " R"], k: int, outside: int, seed: int) -> Float[Tensor, "T K"]:
+def _drawn(
+    sigma_R: Float[Tensor, " R"], k: int, outside: int, seed: int
+) -> list[Float[Tensor, "J K"]]:
+    """Draws of the turn of one side, with so many directions outside of the other's."""
     generator, deviation_JK = np.random.default_rng(seed), deviations(sigma_R, k)
     drawn = []
     for _ in range(DRAWS):
@@ -102,8 +108,8 @@ def _drawn(sigma_R: Float[Tensor, " R"], k: int, outside: int, seed: int) -> Flo
         if outside:
             beyond_JK = _gaussian_rows(outside, k, generator).to(sigma_R.device)
             rows.append(beyond_JK / sigma_R[:k])
-        drawn.append(_singular_values(torch.cat(rows)))
-    return torch.stack(drawn)
+        drawn.append(torch.cat(rows))
+    return drawn
 
 
 def _gaussian_rows(count: int, k: int, generator: np.random.Generator) -> Float[Tensor, "J K"]:
@@ -118,12 +124,14 @@ def _gaussian_rows(count: int, k: int, generator: np.random.Generator) -> Float[
     return torch.from_numpy(triangle)
 
 
-def _singular_values(matrix_JK: Float[Tensor, "J K"]) -> Float[Tensor, " K"]:
+def _singular_values(drawn: list[Float[Tensor, "J K"]]) -> list[Float[Tensor, " K"]]:
     """The fast ones where a nearly closed gap does not drown the small ones in its error."""
-    found = singular_values(matrix_JK)
-    if found is None or float(found[1].median()) > 1e-3 * float(found[0].median()):
-        return torch.linalg.svdvals(matrix_JK)
-    return found[0]
+    return [
+        torch.linalg.svdvals(matrix_JK)
+        if found is None or float(found[1].median()) > 1e-3 * float(found[0].median())
+        else found[0]
+        for matrix_JK, found in zip(drawn, singular_values_together(drawn), strict=True)
+    ]
 
 
 def _mean_angle(tangents_TK: Float[Tensor, "T K"]) -> float | None:

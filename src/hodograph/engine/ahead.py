@@ -13,9 +13,9 @@ from hodograph.checkpoints import Product
 from hodograph.diagnostics.inputs import InputNull, captured_by_inputs
 from hodograph.diagnostics.lock import capture, counts, rounding_energy
 from hodograph.diagnostics.path import TopVectors, shared_size, similarity_with_chance
+from hodograph.engine.asking import Task, change_factored
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import subspace_error
-from hodograph.linalg.factor import factor_change
 from hodograph.matrices.update import Update, product_between
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ class Ahead:
 
     def add(
         self, update: Update, top: TopVectors | None, step_MN: Tensor, before: Update | None
-    ) -> tuple[Row, Row]:
+    ) -> Task[tuple[Row, Row]]:
         """Look ahead from the next checkpoint, and at it from the one before.
 
         Args:
@@ -57,9 +57,9 @@ class Ahead:
             Columns to add to the row of the checkpoint before, and of this one.
         """
         rest_MN = (self.end.tuned_MN - update.tuned_MN).double()
-        rest = self._top(rest_MN, product_between(self.end, update))
+        rest = yield from self._top(rest_MN, product_between(self.end, update))
         step_product = None if before is None else product_between(update, before)
-        step = self._step_top(top, rest, step_MN, step_product)
+        step = yield from self._step_top(top, rest, step_MN, step_product)
         adjacent = similarity_with_chance(self._step, step, self.settings.similarity_k)
         earlier = _named("sim16_adjacent", adjacent) | self._captured(update, rest_MN, rest)
         disjoint = similarity_with_chance(top, rest, self.settings.similarity_k)
@@ -73,18 +73,18 @@ class Ahead:
         rest: TopVectors | None,
         step_MN: Tensor,
         product: Product | None,
-    ) -> TopVectors | None:
+    ) -> Task[TopVectors | None]:
         if not self._started:
             return top  # the first step is the first update
         if rest is None:
             return self._rest  # the step that reaches W_T was all that was left
-        return self._top(step_MN, product)
+        return (yield from self._top(step_MN, product))
 
-    def _top(self, matrix_MN: Tensor, product: Product | None) -> TopVectors | None:
+    def _top(self, matrix_MN: Tensor, product: Product | None) -> Task[TopVectors | None]:
         if not bool(matrix_MN.any()):
             return None
         wanted = self.settings.similarity_k
-        found = factor_change(matrix_MN, product, wanted, exact=self.settings.exact)
+        found = yield from change_factored(matrix_MN, product, wanted, exact=self.settings.exact)
         return TopVectors(found, found.numerical_rank)
 
     def _captured(self, update: Update, rest_MN: Tensor, rest: TopVectors | None) -> Row:

@@ -24,10 +24,10 @@ from hodograph.diagnostics.shift import spectral_shift
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution, update_spectrum
 from hodograph.engine.ahead import Ahead
+from hodograph.engine.asking import Task, change_factored
 from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import misses_target, shift_error, subspace_error
-from hodograph.linalg.compared import compared
-from hodograph.linalg.factor import factor_change
+from hodograph.linalg.compared import believed, tuned_wanted
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.update import Update
 
@@ -57,7 +57,7 @@ class MatrixPath:
     _step_MN: Tensor | None = None
     _length: float = 0.0
 
-    def add(self, update: Update, seen: Row) -> None:
+    def add(self, update: Update, seen: Row) -> Task[None]:
         """Measure the next checkpoint's update.
 
         Args:
@@ -69,14 +69,14 @@ class MatrixPath:
         row |= self._walked(update)
         top = None
         if self.base is not None and update.norm > 0:
-            columns, top = self._spectral(update, self.base, seen)
+            columns, top = yield from self._spectral(update, self.base, seen)
             if columns.pop("ill_defined"):
                 flags.append("ill_defined")
             if misses_target(columns.get("certificate_angles"), columns["certificate_spectrum"]):
                 flags.append("uncertified")
             row |= columns
         if self.ahead is not None and self._step_MN is not None:
-            before, here = self.ahead.add(update, top, self._step_MN, self._previous)
+            before, here = yield from self.ahead.add(update, top, self._step_MN, self._previous)
             if self._rows:
                 self._rows[-1] |= before
             row |= here
@@ -94,12 +94,12 @@ class MatrixPath:
                 row["flags"].append("lowered_k")
         return self._rows
 
-    def _spectral(self, update: Update, base: Factors, seen: Row) -> tuple[Row, TopVectors]:
+    def _spectral(self, update: Update, base: Factors, seen: Row) -> Task[tuple[Row, TopVectors]]:
         rows, cols = update.base_MN.shape
         k = principal_size(rows, cols, self.settings.angle_k)
-        base, tuned = self._compared(update, base, max(k, 1))
+        base, tuned = yield from self._compared(update, base, max(k, 1))
         wanted = self.settings.similarity_k
-        change = factor_change(
+        change = yield from change_factored(
             update.difference_MN, update.product, wanted, exact=self.settings.exact
         )
         top = TopVectors(change, change.numerical_rank)
@@ -127,12 +127,13 @@ class MatrixPath:
         k = principal_size(rows, cols, self.settings.angle_k)
         return isotropic_turn(self.base, rows, cols, k, self.seed)
 
-    def _compared(self, update: Update, base: Factors, k: int) -> tuple[Factors, Factors]:
+    def _compared(self, update: Update, base: Factors, k: int) -> Task[tuple[Factors, Factors]]:
         """Factors of W0 and W1, both by the reference where the shift between them needs it.
 
         Two spectra are compared by one method: their errors are then alike.
         """
-        base, tuned = compared(base, update.base_MN, update.tuned_MN, k, exact=self.settings.exact)
+        tuned = yield tuned_wanted(base, update.tuned_MN, k, exact=self.settings.exact)
+        base, tuned = believed(base, update.base_MN, tuned, update.tuned_MN, k)
         self.base = base
         return base, tuned
 

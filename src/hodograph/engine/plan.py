@@ -12,6 +12,7 @@ import torch
 from hodograph.checkpoints import Trajectory
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import sparsity, visibility
+from hodograph.engine.batch import Batch, members_of
 from hodograph.engine.devices import devices_here
 from hodograph.engine.settings import Settings
 from hodograph.linalg.factor import factor
@@ -32,7 +33,7 @@ class Plan:
     """What is ahead.
 
     Attributes:
-        units: stored parameters in the order of work, largest first.
+        units: stored parameters, or batches of small ones, in the order of work, largest first.
         matrices: matrices in them.
         bytes_to_read: stored bytes of all units at every checkpoint, the base included.
         seconds: estimated time with the given number of workers; None where the device is not
@@ -90,7 +91,7 @@ def plan(
         seconds=seconds,
         memory=max(memory_of(unit, settings) for unit in units),
         workers=workers,
-        renamed=renamed(parameters, trajectory),
+        renamed=renamed(_members(units), trajectory),
         device=settings.device,
     )
 
@@ -108,11 +109,15 @@ def costs_of(
 def _bytes(units: Sequence[Parameter], trajectory: Trajectory) -> int:
     sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
     total = 0
-    for unit in units:
+    for unit in _members(units):
         total += unit.entries * sizes[trajectory.base.headers[unit.name].dtype]
         for checkpoint, name in zip(trajectory.tuned, unit.tuned_names, strict=True):
             total += unit.entries * sizes[checkpoint.headers[name].dtype]
     return total
+
+
+def _members(units: Sequence[Parameter]) -> list[Parameter]:
+    return [member for unit in units for member in members_of(unit)]
 
 
 def longest(costs: Sequence[float], workers: int) -> float:
@@ -142,20 +147,24 @@ def _seconds(block: Block, trajectory: Trajectory, settings: Settings, speed: Sp
 
 
 def _factor_flops(rows: int, cols: int, k: int) -> float:
-    """Gram matrix, its reduction, k vectors on both sides and their residuals."""
+    """Gram matrix, its reduction, and k vectors on both sides."""
     short, long = min(rows, cols), max(rows, cols)
-    return short**2 * long + 4 / 3 * short**3 + 4 * k * short * (short + long)
+    return short**2 * long + 4 / 3 * short**3 + 2 * k * short * (short + long)
 
 
 def _comparing_flops(rows: int, cols: int, k: int) -> float:
-    """Sines of both sides, and D seen from W0's leading vectors."""
-    return 5 * k**2 * (rows + cols) + 4 * rows * cols * k
+    """Sines of both sides, and D seen from W0's leading vectors, which float32 does in half."""
+    return 5 * k**2 * (rows + cols) + 2 * rows * cols * k
 
 
 def memory_of(unit: Parameter, settings: Settings) -> int:
-    """Estimated bytes that measuring one unit needs, as `Plan.memory`."""
+    """Estimated bytes that measuring one unit needs, as `Plan.memory`.
+
+    Matrices of a parameter are measured one after another, those of a batch together.
+    """
     checkpoints = len(unit.tuned_names)
-    return max(_memory(block, checkpoints, settings) for block in unit.blocks)
+    each = [_memory(block, checkpoints, settings) for block in unit.blocks]
+    return sum(each) if isinstance(unit, Batch) else max(each)
 
 
 def _memory(block: Block, checkpoints: int, settings: Settings) -> int:

@@ -73,7 +73,8 @@ def run(
             rows[unit.name] = found
             done += unit.entries
             on_progress(done, total, unit.name)
-    return [row for name in sorted(rows) for row in rows[name]]
+    found = [row for name in sorted(rows) for row in rows[name]]
+    return sorted(found, key=lambda row: row["parameter"])  # a batch holds several
 
 
 def measured_here(work: Work, unit: Parameter) -> list[Row]:

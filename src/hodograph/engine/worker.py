@@ -18,12 +18,14 @@ from hodograph.diagnostics.path import Spent, displacement
 from hodograph.diagnostics.rotation import principal_size
 from hodograph.diagnostics.visibility import Visible, look, sparsity
 from hodograph.engine.ahead import Ahead
+from hodograph.engine.asking import Task, alone, together
+from hodograph.engine.batch import Batch, members_of
 from hodograph.engine.matrix import MatrixPath, Row
 from hodograph.engine.settings import Nonfinite, Settings
 from hodograph.engine.start import Start
 from hodograph.engine.stored import matrix_at, storage_at, update_at
 from hodograph.errors import CheckpointError
-from hodograph.linalg.factor import factor
+from hodograph.linalg.factor import Wanted
 from hodograph.linalg.factors import Factors
 from hodograph.matrices.bits import count_base
 from hodograph.matrices.pairing import Parameter
@@ -45,7 +47,7 @@ def measure_parameter(
     settings: Settings,
     inputs: Inputs | None = None,
 ) -> list[Row]:
-    """Measure every matrix of one stored parameter at every checkpoint.
+    """Measure every matrix of one stored parameter, or of a batch of them, at every checkpoint.
 
     Args:
         parameter: the unit.
@@ -56,17 +58,14 @@ def measure_parameter(
     Raises:
         CheckpointError: a weight is NaN or infinite and settings.nonfinite is "error".
     """
-    rows: list[Row] = []
-    for block in parameter.blocks:
-        if settings.only == "sparsity":
-            rows += _sparsity_only(parameter, block, trajectory, settings)
-        else:
-            found = inputs.of(parameter.name, block.module) if inputs and block.spectral else None
-            null, reason = (found, None) if isinstance(found, InputNull) else (None, found)
-            null = null.on(torch.device(settings.device)) if null else None
-            measured = _measure_block(parameter, block, trajectory, settings, null)
-            rows += [row | {"inputs_reason": reason} for row in measured]
-    return rows
+    matrices = [(member, block) for member in members_of(parameter) for block in member.blocks]
+    if settings.only == "sparsity":
+        found = [_sparsity_only(*one, trajectory, settings) for one in matrices]
+    elif isinstance(parameter, Batch):
+        found = together([_measured(*one, trajectory, settings, inputs) for one in matrices])
+    else:
+        found = [alone(_measured(*one, trajectory, settings, inputs)) for one in matrices]
+    return [row for rows in found for row in rows]
 
 
 def _sparsity_only(
@@ -86,16 +85,31 @@ def _sparsity_only(
     return rows
 
 
+def _measured(
+    parameter: Parameter,
+    block: Block,
+    trajectory: Trajectory,
+    settings: Settings,
+    inputs: Inputs | None,
+) -> Task[list[Row]]:
+    """Every row of one matrix, beside its layer's inputs where they are known."""
+    found = inputs.of(parameter.name, block.module) if inputs and block.spectral else None
+    null, reason = (found, None) if isinstance(found, InputNull) else (None, found)
+    null = null.on(torch.device(settings.device)) if null else None
+    measured = yield from _measure_block(parameter, block, trajectory, settings, null)
+    return [row | {"inputs_reason": reason} for row in measured]
+
+
 def _measure_block(
     parameter: Parameter,
     block: Block,
     trajectory: Trajectory,
     settings: Settings,
     inputs: InputNull | None,
-) -> list[Row]:
+) -> Task[list[Row]]:
     base_MN = matrix_at(trajectory.base, parameter.name, block)
     start = Start(base_MN, torch.device(settings.device))
-    factors = _factors(start, block, settings)
+    factors = yield from _factors(start, block, settings)
     masks = _masks(base_MN, block, factors, settings)
     counted = masks.base if masks is not None else count_base(base_MN)
     ends = (
@@ -120,13 +134,13 @@ def _measure_block(
             if path is None:
                 path = MatrixPath(
                     settings,
-                    _factors_as(update, start, factors, block, settings),
+                    (yield from _factors_as(update, start, factors, block, settings)),
                     seed_of(identity(parameter, block) | {"step": 0}, settings.seed),
                     ends.get(update.storage),
                     inputs,
                 )
                 paths[update.storage] = path
-            path.add(start.moved(update), dict(seen))
+            yield from path.add(start.moved(update), dict(seen))
     for path in paths.values():
         rows += path.rows()
     return [_with_displacement(row, trajectory, settings) for row in rows]
@@ -152,28 +166,28 @@ def _ends(
     }
 
 
-def _factors(start: Start, block: Block, settings: Settings) -> Factors | None:
+def _factors(start: Start, block: Block, settings: Settings) -> Task[Factors | None]:
     """W0's factors, or None where no spectrum is asked for or possible."""
     if not block.spectral or not all_entries_finite(start.base_MN):
         return None
-    return _factored(start.stored(), block, settings)
+    return (yield _wanted(start.stored(), block, settings))
 
 
 def _factors_as(
     update: Update, start: Start, factors: Factors | None, block: Block, settings: Settings
-) -> Factors | None:
+) -> Task[Factors | None]:
     """W0's factors in the update's storage; those at hand where it did not round W0."""
     if factors is None or start.kept_by(update):
         return factors
-    return _factored(start.shown(update), block, settings)
+    return (yield _wanted(start.shown(update), block, settings))
 
 
-def _factored(base_MN: Tensor, block: Block, settings: Settings) -> Factors:
-    """W0's factors, vouched for at every size that angles, masks and energies take."""
+def _wanted(base_MN: Tensor, block: Block, settings: Settings) -> Wanted:
+    """W0 to be factored, vouched for at every size that angles, masks and energies take."""
     k = principal_size(block.rows, block.cols, settings.angle_k)
     sizes = (max(k, 1), _mask_rank(block, settings), *ENERGY_SIZES)
     vectors = max(k, settings.mask_rank, *ENERGY_SIZES)
-    return factor(base_MN, vectors, sizes=sizes, exact=settings.exact)
+    return Wanted(base_MN, vectors, sizes, settings.exact)
 
 
 def _masks(

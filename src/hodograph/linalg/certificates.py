@@ -17,17 +17,15 @@ SHIFT_TARGET = 1e-4  # relative error of the normalized spectral shift
 def subspace_error(factors: Factors, k: int) -> float:
     """Bound, in degrees, on the angle between the computed and the true top-k subspace.
 
-    sin <= ‖A V_k - U_k Sigma_k‖_F / (sigma_k - sigma_{k+1}) (Wedin, 1972, to first order in the
-    residual; the other side's residual is zero or of rounding size), plus what the columns lack in
-    orthogonality. 90 where there is no gap.
+    sin² <= sum over i <= k of (‖A v_i - sigma_i u_i‖ / (sigma_i - sigma_{k+1}))² (Davis & Kahan,
+    1970, and Wedin, 1972, a vector at a time, to first order in the residuals; the other side's are
+    zero or of rounding size), plus what the columns lack in orthogonality. 90 without a gap.
     """
     if factors.kept < k:
         return 90.0
-    gap = spectral_gap(factors.sigma_R, k)
-    residual = float(factors.residual_K[:k].norm()) + _rounding(factors, k)
-    if gap <= residual:
-        return 90.0
-    return min(90.0, math.degrees(math.asin(residual / gap) + factors.skew / 2))
+    distance_K = _distances(factors, k)
+    sine = factors.residuals.over(distance_K, _rounding(factors)) if distance_K[-1] > 0 else 1.0
+    return 90.0 if sine >= 1 else min(90.0, math.degrees(math.asin(sine) + factors.skew / 2))
 
 
 def spectral_gap(sigma_R: Float[Tensor, " R"], k: int) -> float:
@@ -54,11 +52,13 @@ def reference_would_help(factors: Factors, k: int) -> bool:
     error = subspace_error(factors, k)
     if error <= ANGLE_TARGET:
         return False
-    gap = spectral_gap(factors.sigma_R, k)
-    attainable = _rounding(factors, k)
-    if gap <= 2 * attainable:
+    distance_K = _distances(factors, k)
+    if distance_K[-1] <= 0:
         return False
-    expected = math.degrees(math.asin(2 * attainable / gap))  # its residual, and the floor for it
+    attainable = 2 * _rounding(factors) * float(distance_K.reciprocal().norm())
+    if attainable >= 1:
+        return False
+    expected = math.degrees(math.asin(attainable))  # its residuals, and the floor for them
     return expected <= ANGLE_TARGET or expected < error / 5
 
 
@@ -67,6 +67,12 @@ def misses_target(angles: float | None, shift: float | None) -> bool:
     return (angles or 0) > ANGLE_TARGET or (shift or 0) > SHIFT_TARGET
 
 
-def _rounding(factors: Factors, k: int) -> float:
-    """What rounding alone does to k residuals of the size of sigma_1."""
-    return 2 * EPS * math.sqrt(k) * float(factors.sigma_R[0])
+def _distances(factors: Factors, k: int) -> Float[Tensor, " K"]:
+    """sigma_i - sigma_{k+1} for each i <= k, the last value being followed by 0."""
+    following = factors.sigma_R[k] if k < len(factors.sigma_R) else 0.0
+    return factors.sigma_R[:k] - following
+
+
+def _rounding(factors: Factors) -> float:
+    """What rounding alone does to a residual."""
+    return 2 * EPS * float(factors.sigma_R[0])

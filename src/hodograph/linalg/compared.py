@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.linalg.certificates import SHIFT_TARGET, shift_error
-from hodograph.linalg.factor import factor
+from hodograph.linalg.factor import Wanted, factor, factor_many
 from hodograph.linalg.factors import Factors
 
 
@@ -28,7 +28,25 @@ def compared(
         k: leading vectors of W1 that are wanted.
         exact: always use the reference.
     """
-    tuned = factor(tuned_MN, k, exact=exact or base.method == "svd")
+    (tuned,) = factor_many([tuned_wanted(base, tuned_MN, k, exact=exact)])
+    return believed(base, base_MN, tuned, tuned_MN, k)
+
+
+def tuned_wanted(
+    base: Factors, tuned_MN: Float[Tensor, "M N"], k: int, *, exact: bool = False
+) -> Wanted:
+    """How W1 is to be factored: where W0 needed the reference, so does what it is held against."""
+    return Wanted(tuned_MN, k, exact=exact or base.method == "svd")
+
+
+def believed(
+    base: Factors,
+    base_MN: Float[Tensor, "M N"],
+    tuned: Factors,
+    tuned_MN: Float[Tensor, "M N"],
+    k: int,
+) -> tuple[Factors, Factors]:
+    """The same factors, or both of the reference, as `compared`; W1's are at hand already."""
     error = shift_error(base, tuned)
     if base.method == tuned.method != "svd" and (error is None or error <= SHIFT_TARGET):
         return base, tuned

@@ -38,7 +38,7 @@ class Eigen:
         return sigma_R, torch.where(small_R, largest_R, self.error_R / (sigma_R + lowest_R))
 
 
-def product_error(short_RL: Float[Tensor, "R L"], lambda_1: Tensor) -> Tensor:
+def product_error(energy_R: Float[Tensor, " R"], length: int, lambda_1: Tensor) -> Tensor:
     """Bound on what rounding the products w_i w_j does to an eigenvalue of W Wᵀ.
 
     Rounding errors are taken as random in sign (Higham & Mary, 2019). The product of two rows is
@@ -46,9 +46,13 @@ def product_error(short_RL: Float[Tensor, "R L"], lambda_1: Tensor) -> Tensor:
     sum of squares that only grows, by eps sqrt(L) |w_i|². Where rows point one way, all products
     grow so, and lambda_1 sqrt(L / R) is what that adds. The tests hold the bound against 40 digits,
     and at size against the SVD.
+
+    Args:
+        energy_R: squared norms of the rows: the diagonal of the product.
+        length: L, of each row.
+        lambda_1: the largest eigenvalue.
     """
-    size, length = short_RL.shape
-    energy_R = torch.linalg.vector_norm(short_RL, dim=1).square()
+    size = len(energy_R)
     largest = energy_R.max()
     products = (largest * energy_R.sum()).sqrt() + length**0.5 * largest
     return PRODUCT_ERROR * EPS * (products + (length / size) ** 0.5 * lambda_1)

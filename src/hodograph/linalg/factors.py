@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hodograph.linalg.residuals import Residuals
+
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -28,8 +30,8 @@ class Factors:
         sigma_error_R: bound on the error of each.
         u_MK: leading left singular vectors, as columns.
         v_NK: leading right singular vectors, as columns.
-        residual_K: ‖A v_i - sigma_i u_i‖ of each kept pair.
-        skew: ‖Q'Q - 1‖_F of the kept vectors, the larger of the two sides.
+        residuals: ‖A v_i - sigma_i u_i‖ of the kept pairs.
+        skew: bound on ‖Q'Q - 1‖_F of the kept vectors, the larger of the two sides.
         method: how they were computed: "svd", "gram", "eigh" on a device, or "product".
     """
 
@@ -37,7 +39,7 @@ class Factors:
     sigma_error_R: Float[Tensor, " R"]
     u_MK: Float[Tensor, "M K"]
     v_NK: Float[Tensor, "N K"]
-    residual_K: Float[Tensor, " K"]
+    residuals: Residuals
     skew: float
     method: str
 
@@ -48,7 +50,7 @@ class Factors:
             self.sigma_error_R,
             self.u_MK[:, :k],
             self.v_NK[:, :k],
-            self.residual_K[:k],
+            self.residuals,
             self.skew,
             self.method,
         )

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.linalg.factors import EPS, Factors, skew_of
+from hodograph.linalg.residuals import Residuals
 
 PRODUCT_ERROR = 4.0  # in eps sqrt(M + N); held against 40-digit arithmetic in the tests
 
@@ -41,7 +42,7 @@ def factor_product(
         torch.cat([error.expand(len(sigma_C)), error.new_zeros(beyond)]),
         u_MK,
         v_NK,
-        _residual(left_MR, right_RN, u_MK, sigma_C[:k], v_NK),
+        Residuals(0, 0.0, _residual(left_MR, right_RN, u_MK, sigma_C[:k], v_NK)),
         max(skew_of(u_MK), skew_of(v_NK)),
         "product",
     )

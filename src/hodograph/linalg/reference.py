@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hodograph.errors import FactoringError
 from hodograph.linalg.factors import EPS, Factors, skew_of
+from hodograph.linalg.residuals import residuals_of
 
 SVD_ERROR = 4.0  # in eps sqrt(M + N) sigma_1; held against 40-digit arithmetic in the tests
 
@@ -32,11 +33,11 @@ def by_svd(matrix_MN: Float[Tensor, "M N"], vectors: int) -> Factors:
     if not bool(torch.isfinite(sigma_R).all()):  # what LAPACK makes of some infinite matrices
         raise _failed(matrix_MN)
     left_K, right_K = left[:, :vectors].contiguous(), right_h[:vectors].T.contiguous()
-    residual_K = (tall @ right_K - left_K * sigma_R[:vectors]).norm(dim=0)
+    residuals = residuals_of(tall, left_K, sigma_R[:vectors], right_K, one_by_one=True)
     u_MK, v_NK = (right_K, left_K) if wide else (left_K, right_K)
     error = sigma_R.new_full(sigma_R.shape, svd_error(tall.shape, float(sigma_R[0])))
     skew = max(skew_of(u_MK), skew_of(v_NK))
-    return Factors(sigma_R, error, u_MK, v_NK, residual_K, skew, "svd")
+    return Factors(sigma_R, error, u_MK, v_NK, residuals, skew, "svd")
 
 
 def svd_error(shape: Sequence[int], sigma_1: float) -> float:

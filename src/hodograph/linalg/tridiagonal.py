@@ -36,9 +36,10 @@ def tridiagonal_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
     The bound on the error of the values is of what LAPACK should do. That it did is checked on
     the two sums that similarity keeps; None where they disagree.
     """
-    size = len(short_RL)
-    gram = _syrk(1.0, short_RL.numpy().T, trans=1, lower=1)
-    trace, squares = float(np.trace(gram)), _squares(gram)
+    size, length = short_RL.shape
+    gram = _gram(short_RL)
+    energy_R, squares = gram.diagonal().copy(), _squares(gram)
+    trace = float(energy_R.sum())
     if not math.isfinite(trace):
         return None
     work = int(_sytrd_lwork(size, lower=1)[0])
@@ -50,7 +51,8 @@ def tridiagonal_eigen(short_RL: Float[Tensor, "R L"], k: int) -> Eigen | None:
     lambda_R, z_RK = (_descending(ascending) for ascending in found)
     near_RK = torch.from_numpy(_reflected(reflectors, tau, z_RK) if k else z_RK)
     lambda_R = torch.from_numpy(lambda_R)
-    error = product_error(short_RL, lambda_R[0]) + REDUCTION_ERROR * EPS * lambda_R[0]
+    formed = product_error(torch.from_numpy(energy_R), length, lambda_R[0])
+    error = formed + REDUCTION_ERROR * EPS * lambda_R[0]
     return Eigen(lambda_R, error.expand(size), near_RK)
 
 
@@ -85,6 +87,14 @@ def many_vectors(diagonal: Array, off: Array, k: int) -> tuple[Array, Array] | N
     """The same, by way of all vectors."""
     lambda_R, z_RR, failed = _stevd(diagonal, off)
     return None if failed else (lambda_R, z_RR[:, len(diagonal) - k :])
+
+
+def _gram(short_RL: Float[Tensor, "R L"]) -> Array:
+    """Lower triangle of W Wᵀ, read as the matrix lies: by rows, or by columns if it was turned."""
+    array = short_RL.numpy()
+    if array.flags.c_contiguous:
+        return _syrk(1.0, array.T, trans=1, lower=1)
+    return _syrk(1.0, array, lower=1)
 
 
 def _squares(lower_RR: Array) -> float:

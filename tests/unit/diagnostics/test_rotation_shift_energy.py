@@ -84,18 +84,16 @@ def test_energy_of_planted_updates(planted):
     inside = torch.outer(factors.u_MK[:, 3], factors.v_NK[:, 20])  # left in the top 16, right not
     columns = principal_energy(inside, factors, k=20)
     assert columns["principal_energy_left_16"] == pytest.approx(1.0)
-    assert columns["principal_energy_right_16"] == pytest.approx(0.0, abs=1e-25)
-    assert columns["principal_energy_16"] == pytest.approx(0.0, abs=1e-25)
+    assert columns["principal_energy_right_16"] == pytest.approx(0.0, abs=1e-13)
+    assert columns["principal_energy_16"] == pytest.approx(0.0, abs=1e-13)
     assert columns["principal_energy_64"] == pytest.approx(1.0)
     assert columns["principal_energy_left_16_isotropic"] == 16 / 60
     assert columns["principal_energy_k_isotropic"] == 20 * 20 / (60 * 40)
     squares = [float((40 - i) ** 2) for i in range(40)]
     assert columns["principal_energy_k_base"] == pytest.approx(sum(squares[:20]) / sum(squares))
     # left index 3 is in the second eighth of the top 20, right index 20 just outside
-    assert columns["principal_energy_left_bands"] == pytest.approx(
-        [0.0, 1.0] + [0.0] * 7, abs=1e-14
-    )
-    assert columns["principal_energy_right_bands"] == pytest.approx([0.0] * 8 + [1.0], abs=1e-14)
+    assert columns["principal_energy_left_bands"] == pytest.approx([0.0, 1.0] + [0.0] * 7, abs=1e-7)
+    assert columns["principal_energy_right_bands"] == pytest.approx([0.0] * 8 + [1.0], abs=1e-7)
 
 
 def test_w0_itself_has_its_own_share(planted):

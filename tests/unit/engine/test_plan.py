@@ -7,6 +7,7 @@ import torch
 
 from hodograph import plan_measurement
 from hodograph.cli import app
+from hodograph.engine.batch import Batch
 from hodograph.engine.plan import memory_of
 from hodograph.engine.settings import Settings
 from hodograph.errors import SettingsError
@@ -50,6 +51,26 @@ def test_a_trajectory_and_a_second_storage_take_more():
     assert memory(1) < memory(2) == memory(5) < memory(5, also_bf16=True)
     assert memory(1) < memory(1, also_bf16=True)
     assert 0 < memory(5, only="sparsity") < memory(1)
+
+
+def test_on_a_gpu_small_matrices_are_planned_together(folders):
+    """Asked of a cluster, whose GPUs need not be here."""
+    one, batched = (
+        plan_measurement(folders[0], folders[1:], settings=Settings(device=device), engine="ray")
+        for device in ("cpu", "cuda")
+    )
+    assert len(one.units) == 5
+    assert len(batched.units) < 5
+    assert any(isinstance(unit, Batch) for unit in batched.units)
+    assert (batched.matrices, batched.bytes_to_read) == (one.matrices, one.bytes_to_read)
+    assert batched.memory == max(memory_of(u, Settings(device="cuda")) for u in batched.units)
+
+
+def test_a_printed_plan_counts_what_a_batch_holds(folders, capsys):
+    command(folders, "--plan", "--engine", "ray", "--device", "cuda")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "units (stored parameters) 1, of 5 parameters" in printed
+    assert "q_proj.weight and 4 alike: 5 q_proj 96 x 96" in printed
 
 
 def test_sparsity_alone_takes_time_and_memory_but_less(folders):

@@ -24,6 +24,7 @@ from hodograph.linalg.certificates import (
 )
 from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram
 from hodograph.linalg.reference import by_svd
+from hodograph.linalg.residuals import Residuals
 from hodograph.tables.columns import BY_NAME
 
 
@@ -34,8 +35,19 @@ def few(matrix, vectors):
         return by_gram(matrix, vectors, TRIDIAGONAL)
 
 
+def probed(matrix, vectors):
+    """The Gram way with all residuals but the last bounded together, as it is at many vectors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hodograph.linalg.residuals.EACH", 1)
+        patch.setattr("hodograph.linalg.residuals.PROBES", 3)
+        found = by_gram(matrix, vectors, TRIDIAGONAL)
+    assert found.residuals.together == vectors - 1 or vectors == 1
+    return found
+
+
 METHODS = {
     "gram, few vectors": few,
+    "gram, probed": probed,
     "gram, many": partial(by_gram, way=TRIDIAGONAL),
     "eigh": partial(by_gram, way=EIGH),
     "svd": by_svd,
@@ -189,7 +201,9 @@ def test_a_damaged_factorisation_is_refused(method):
     turned = sound.v_NK.clone()
     turned[:, 4] += 1e-6 * torch.from_numpy(np.random.default_rng(0).standard_normal(14))
     residual = (matrix.double() @ turned - sound.u_MK * sound.sigma_R[:5]).norm(dim=0)
-    damaged = dataclasses.replace(sound, v_NK=turned, residual_K=residual, skew=1e-6)
+    damaged = dataclasses.replace(
+        sound, v_NK=turned, residuals=Residuals(0, 0.0, residual), skew=1e-6
+    )
     assert subspace_error(damaged, 5) > 1e-6
     assert reference_would_help(damaged, 5)
 
@@ -218,7 +232,8 @@ def test_the_reference_is_worth_it_where_it_meets_the_target():
     sound = by_svd(with_gap(1e-5, seed=0), 5)
     assert subspace_error(sound, 5) < ANGLE_TARGET
     missed = math.radians(1.3 * ANGLE_TARGET) * spectral_gap(sound.sigma_R, 5)  # not five times
-    short = dataclasses.replace(sound, residual_K=torch.tensor([missed, 0, 0, 0, 0]))
+    residuals = Residuals(0, 0.0, torch.tensor([0, 0, 0, 0, missed]).double())
+    short = dataclasses.replace(sound, residuals=residuals)
     assert ANGLE_TARGET < subspace_error(short, 5) < 3 * ANGLE_TARGET
     assert reference_would_help(short, 5)
 

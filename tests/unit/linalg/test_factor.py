@@ -133,8 +133,11 @@ def test_the_reference_is_taken_where_the_gram_matrix_cannot_vouch(way):
     assert factor(graded, 20).method == "svd"
 
 
-def damaged(monkeypatch, way, harm):
-    """Let the library that a way asks return what `harm` makes of its values and vectors."""
+def damaged(monkeypatch, way, harm, member=0):
+    """Let the library that a way asks return what `harm` makes of its values and vectors.
+
+    The one that takes a batch is wrong about one member of it.
+    """
     library, name = (torch.linalg, "eigh") if way is EIGH else (tridiagonal, "few_vectors")
     sound = getattr(library, name)
 
@@ -142,7 +145,9 @@ def damaged(monkeypatch, way, harm):
         values, vectors = sound(*arguments)
         if way is TRIDIAGONAL:
             return harm(values, vectors)
-        return tuple(torch.from_numpy(found) for found in harm(values.numpy(), vectors.numpy()))
+        harmed = harm(values[member].numpy(), vectors[member].numpy())
+        values[member], vectors[member] = map(torch.from_numpy, harmed)
+        return values, vectors
 
     monkeypatch.setattr(library, name, wrong)
 
