@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/profile_pair.py \
         runs/smollm2/instruct runs/smollm2/sft/checkpoints/step_6
 
-One process, one thread, CPU time. The floor of a part is its floating-point operations at the speed
+One thread, CPU time; the page starts processes, which are counted with it. The floor of a part is its floating-point operations at the speed
 of a float64 matrix product on the same thread; parts that count have none.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import machine, table
+from harness import cpu_of_all, machine, table
 from hodograph import measure
 from hodograph.cli.progress import entries_bar
 from hodograph.report.page import render_measurement
@@ -69,7 +69,7 @@ def floors(shapes: list[tuple[int, int, int]]) -> dict[str, float]:
 
 def profiled(work: Callable[[], object]) -> dict[str, float]:
     """CPU seconds of each part while the work runs, and of the whole."""
-    profile = cProfile.Profile(time.process_time)
+    profile = cProfile.Profile(cpu_of_all)
     profile.runcall(work)
     stats = pstats.Stats(profile)
     taken = {"all": stats.total_tt}
