@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python benchmarks/profile_pair.py \
         runs/smollm2/instruct runs/smollm2/sft/checkpoints/step_6
 
-One thread, CPU time; the page starts processes, which are counted with it. The floor of a part is its floating-point operations at the speed
-of a float64 matrix product on the same thread; parts that count have none.
+One thread, CPU time; the page starts processes, which are counted with it. The floor of a part is
+its floating-point operations at the speed of a float64 matrix product on the same thread; parts that
+count have none.
 """
 
 import cProfile
