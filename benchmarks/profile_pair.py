@@ -5,8 +5,8 @@
         runs/smollm2/instruct runs/smollm2/sft/checkpoints/step_6
 
 One thread, CPU time; the page starts processes, which are counted with it. The floor of a part is
-its floating-point operations at the speed of a float64 matrix product on the same thread; parts that
-count have none.
+its floating-point operations at the speed of a float64 matrix product on the same thread; parts
+that count have none.
 """
 
 import cProfile
