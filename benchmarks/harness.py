@@ -5,15 +5,18 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from hodograph.cli.progress import bars
 from hodograph.processes import one_thread
 
+T = TypeVar("T")
 Run = Callable[[], object]
 
 
@@ -33,6 +36,22 @@ def cpu_of_all() -> float:
     """CPU seconds of this process, and of those it has started and seen end."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime
+
+
+def under_a_bar(work: Sequence[tuple[str, float, Callable[[], T]]]) -> list[T]:
+    """Results of pieces of work, done in turn under a bar with the time left, on standard error.
+
+    Args:
+        work: name, cost in any unit, and what is to be done.
+    """
+    results: list[T] = []
+    with bars() as progress:
+        task = progress.add_task("", total=sum(cost for _, cost, _ in work))
+        for name, cost, run in work:
+            progress.update(task, description=name)
+            results.append(run())
+            progress.advance(task, cost)
+    return results
 
 
 def machine() -> str:

@@ -4,42 +4,53 @@
     OMP_NUM_THREADS=1 python benchmarks/profile_pair.py \
         runs/smollm2/instruct runs/smollm2/sft/checkpoints/step_6
 
-One thread, CPU time; the page starts processes, which are counted with it. The floor of a part is
-its floating-point operations at the speed of a float64 matrix product on the same thread; parts
-that count have none.
+One process, one thread, CPU time, sampled: nothing is slower for being measured. The floor of a
+part is its floating-point operations at the speed of a float64 matrix product on the same thread;
+parts that count have none. A part that is never seen at work ends the command with its name.
 """
 
-import cProfile
-import pstats
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from harness import cpu_of_all, machine, table
+from harness import machine, table
 from hodograph import measure
+from hodograph.checkpoints import Checkpoint
 from hodograph.cli.progress import entries_bar
+from hodograph.diagnostics.energy import principal_energy
+from hodograph.diagnostics.landing import landing, permutation_null
+from hodograph.diagnostics.masks import masks_of
+from hodograph.diagnostics.rotation_null import isotropic_turn
+from hodograph.diagnostics.size import size
+from hodograph.diagnostics.spectrum import resolution
+from hodograph.diagnostics.visibility import look
+from hodograph.linalg.factor import factor
+from hodograph.linalg.subspaces import principal_angles
 from hodograph.report.page import render_measurement
+from hodograph.tables.store import MeasurementFolder
+from hodograph.tables.summary import summarise
+from sampled import sampled
 
 FACTORED, COMPARED = "factoring W0, W1 and D", "principal angles"
 ENERGY = "energy in W0's subspaces"
-PARTS = {  # by file and function; none is called by another
-    ("factor.py", "factor"): FACTORED,
-    ("subspaces.py", "principal_angles"): COMPARED,
-    ("energy.py", "principal_energy"): ENERGY,
-    ("rotation_null.py", "isotropic_turn"): "null of the angles",
-    ("landing.py", "permutation_null"): "permutation null",
-    ("landing.py", "landing"): "overlaps, strata and gate",
-    ("masks.py", "masks_of"): "masks",
-    ("visibility.py", "visibility"): "visibility",
-    ("spectrum.py", "resolution"): "rounding noise",
-    ("size.py", "size"): "norms",
-    ("checkpoint.py", "digest"): "digest of W0",
-    ("store.py", "store"): "keeping finished units",
-    ("page.py", "render_measurement"): "page",
+PARTS = {
+    factor: FACTORED,
+    principal_angles: COMPARED,
+    principal_energy: ENERGY,
+    isotropic_turn: "null of the angles",
+    permutation_null: "permutation null",
+    landing: "overlaps, strata and gate",
+    masks_of: "masks",
+    look: "visibility",
+    resolution: "rounding noise",
+    size: "norms",
+    Checkpoint.digest: "digest of W0",
+    MeasurementFolder.store: "keeping finished units",
+    summarise: "summary, its intervals",
+    render_measurement: "page",
 }
 SIDE = 1024
 
@@ -56,28 +67,19 @@ def product_speed() -> float:
 
 
 def floors(shapes: list[tuple[int, int, int]]) -> dict[str, float]:
-    """Operations of the parts that are linear algebra: rows, columns and k of every matrix."""
+    """Operations of the parts that are linear algebra: rows, columns and k of every matrix.
+
+    Those of the energies are in float32, which has twice the speed, and count half.
+    """
     found = dict.fromkeys((FACTORED, COMPARED, ENERGY), 0.0)
     for rows, cols, k in shapes:
         short, long = min(rows, cols), max(rows, cols)
         gram_reduced = short**2 * long + 4 / 3 * short**3
-        sides = 4 * short * long + 2 * short**2  # a vector: far side, residual, turning back
+        sides = 2 * short * long + 2 * short**2  # a vector: far side, and turning back
         found[FACTORED] += 3 * gram_reduced + 2 * k * sides
         found[COMPARED] += 5 * k**2 * (rows + cols)
-        found[ENERGY] += 4 * rows * cols * k + 2 * k**2 * cols
+        found[ENERGY] += 2 * rows * cols * k + k**2 * cols
     return found
-
-
-def profiled(work: Callable[[], object]) -> dict[str, float]:
-    """CPU seconds of each part while the work runs, and of the whole."""
-    profile = cProfile.Profile(cpu_of_all)
-    profile.runcall(work)
-    stats = pstats.Stats(profile)
-    taken = {"all": stats.total_tt}
-    for (file, _, name), (_, _, _, cumulative, _) in stats.stats.items():
-        if part := PARTS.get((Path(file).name, name)):
-            taken[part] = taken.get(part, 0.0) + cumulative
-    return taken
 
 
 def main() -> None:
@@ -93,7 +95,7 @@ def main() -> None:
         shapes.extend(matrices[["rows", "cols", "angle_k"]].itertuples(index=False, name=None))
 
     with tempfile.TemporaryDirectory() as out:
-        taken = profiled(lambda: whole(out))
+        taken = sampled(lambda: whole(out), PARTS)
     total = taken.pop("all") + imports
     taken["imports"] = imports
     taken["else"] = total - sum(taken.values())

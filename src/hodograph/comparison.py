@@ -64,7 +64,8 @@ def compare(
             the same call goes on after an interruption and a finished one returns at once.
         settings: all settings at once; or name single ones, as in `scope="attention"`.
         workers: processes, one thread each; the numbers are bitwise the same for any number. With
-            more than one, call this below `if __name__ == "__main__":` in a script.
+            more than one, call this below `if __name__ == "__main__":` in a script. With
+            device="cuda" at most one a CUDA device.
         on_progress: called with entries done, entries in all, and the parameter in work.
         **changed: fields of PairSettings.
 
@@ -72,16 +73,17 @@ def compare(
         CheckpointError: a checkpoint cannot be read, or holds NaN or infinite weights.
         FactoringError: the singular values of a matrix cannot be computed.
         PairingError: the checkpoints do not hold the same parameters.
-        SettingsError: a setting is out of range.
+        SettingsError: a setting is out of range, or the device is not there.
         StorageError: results cannot be written to `out`.
     """
     settings = settings or PairSettings(**changed)
-    engine = Local(workers)
+    engine = Local(workers, settings.device)
+    device = engine.kind_of(settings.device)
     start = open_checkpoint(base, dequantise=settings.dequantise)
     ends = tuple(open_run_end(run, start, dequantise=settings.dequantise) for run in (a, b))
     trajectory = Trajectory(start, tuple(end.checkpoint for end in ends), (1, 2), 0, numbered=True)
     parameters, skipped = pair(trajectory, settings.scope, settings.unpaired)
-    fingerprint = fingerprint_of(trajectory, settings.printed(), PAIRS)
+    fingerprint = fingerprint_of(trajectory, settings.printed() | {"device": device}, PAIRS)
     folder = MeasurementFolder(out, fingerprint, PAIRS) if out is not None else None
     with held(folder):
         if folder is not None and (finished := folder.finished()) is not None:
@@ -94,6 +96,7 @@ def compare(
         table = table_of(rows, PAIRS.columns)
         pairs = to_frame(table)
         summary = _head(trajectory, ends, parameters, skipped, settings, pairs)
+        summary["versions"]["device"] = device
         summary |= summarise_pairs(pairs, settings.seed) | {"fingerprint": fingerprint}
         if folder is not None:
             folder.finish(table, summary)

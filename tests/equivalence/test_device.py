@@ -1,11 +1,14 @@
 """The path of a GPU gives the CPU's numbers, and leaves no tensor behind."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from hodograph.checkpoints import open_trajectory
 from hodograph.diagnostics.inputs import input_null, moment_of
-from hodograph.engine.settings import Settings
+from hodograph.engine.pairs import compare_parameter
+from hodograph.engine.settings import PairSettings, Settings
 from hodograph.engine.worker import measure_parameter
 from hodograph.matrices.pairing import pair
 from hodograph.matrices.precision import to_bfloat16
@@ -77,6 +80,33 @@ def test_a_device_gives_the_numbers_of_the_cpu(trajectory, monkeypatch, exact):
     assert {row["method"] for row in reference} == {"svd" if exact else "gram"}
     work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
     assert work <= elsewhere.operations.keys()
+
+
+@pytest.fixture
+def two_runs(trajectory):
+    """W0 and two checkpoints, as of two runs."""
+    return replace(trajectory, tuned=trajectory.tuned[1:], steps=(1, 2))
+
+
+def compared(two_runs, **settings):
+    units, _ = pair(two_runs, "linear", "error")
+    rows = [compare_parameter(unit, two_runs, PairSettings(**settings)) for unit in units]
+    return [row for of_unit in rows for row in of_unit]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_two_runs_compared_on_a_device_give_the_numbers_of_the_cpu(two_runs, monkeypatch, exact):
+    monkeypatch.setattr("hodograph.engine.settings.DEVICE", f"cpu|{DEVICE.type}")
+    reference = compared(two_runs, exact=exact)
+    with Elsewhere() as elsewhere:
+        found = compared(two_runs, exact=exact, device=DEVICE.type)
+    assert_alike(found, reference)
+    assert {row["method"] for row in found} == {"svd" if exact else "eigh"}
+    work = {"aten._linalg_svd.default" if exact else "aten._linalg_eigh.default", "aten.mm.default"}
+    assert work <= elsewhere.operations.keys()
+    for unit in pair(two_runs, "linear", "error")[0]:
+        base_MN = two_runs.base.read(unit.name)
+        assert sum(torch.equal(moved, base_MN) for moved in elsewhere.moved) == 1
 
 
 def test_w0_is_moved_once_for_each_storage_that_shows_it(trajectory, monkeypatch):

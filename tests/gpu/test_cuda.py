@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from hodograph import measure
+from hodograph import compare, measure
 from hodograph.checkpoints import open_trajectory
 from hodograph.engine.batch import Batch
 from hodograph.engine.batches import batched
@@ -137,6 +137,16 @@ def test_a_batch_and_its_members_take_no_more_than_planned(experts):
         torch.cuda.reset_peak_memory_stats()
         measure_parameter(one, trajectory, settings)
         assert torch.cuda.max_memory_allocated() - before <= memory_of(one, settings)
+
+
+def test_a_comparison_is_the_cpus(pair):
+    runs = [*pair, pair[1]]
+    here, there = compare(*runs).pairs, compare(*runs, device="cuda").pairs
+    assert there["method"].unique().tolist() == ["eigh"]
+    for name in ("nss_a", "stable_rank_b", "angle_left_mean_a", "sim16_right", "cosine"):
+        assert there[name].to_list() == pytest.approx(here[name].to_list(), rel=1e-6)
+    for name in ("mask_jaccard", "intruders_left_a", "sign_agreement"):
+        assert there[name].equals(here[name])
 
 
 @pytest.mark.skipif(

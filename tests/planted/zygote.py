@@ -33,6 +33,7 @@ def _import_everything() -> None:
     for command in ("measure", "train", "study"):
         import_module(f"hodograph.cli.{command}")
     import_module("hodograph.training.assembly")
+    import_module("hodograph.matrices.loops")  # else every command would load it again
     fork = get_context("fork")  # a study's workers need not import it all again either
     for user in ("hodograph.processes", "hodograph.studies.runner"):
         import_module(user).SPAWN = fork

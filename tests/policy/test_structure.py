@@ -127,7 +127,17 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "gates",
     },
 }
-HEAVY = {"torch", "transformers", "trl", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+    "scipy",
+}
 
 
 def python_files():
@@ -180,7 +190,9 @@ def test_the_page_on_shape_lists_every_folder():
     assert sorted(listed) == sorted([*LAYERS, "cli"])
 
 
-@pytest.mark.parametrize("module", ["hodograph", "hodograph.errors", "hodograph.recipes"])
+@pytest.mark.parametrize(
+    "module", ["hodograph", "hodograph.cli", "hodograph.errors", "hodograph.recipes"]
+)
 def test_light_imports(module):
     code = f"import sys, {module}; print(*sorted({{n.split('.')[0] for n in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -75,11 +75,16 @@ class Checkpoint:
 
     def product(self, name: str) -> Product | None:
         """The factors of what was added to one tensor of its base; None where they are unknown."""
-        return self.source.product(name) if isinstance(self.source, Factored) else None
+        return self._factored.product(name) if self._factored is not None else None
 
     def spacing(self, name: str) -> Tensor | None:
         """Distance to the next number FP8 could store at every entry; None where it is not FP8."""
         return self.source.spacing(name) if isinstance(self.source, Scaled) else None
+
+    @cached_property
+    def _factored(self) -> Factored | None:
+        """The source, where it knows factors: asked once, since a protocol is slow to recognise."""
+        return self.source if isinstance(self.source, Factored) else None
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """safetensors: one file, or several that share the tensors of a model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hodograph.checkpoints.checkpoint import Stamp, stamp_of
 from hodograph.checkpoints.shards import indexed, require_partners
 from hodograph.checkpoints.source import TensorHeader, by_name
 from hodograph.errors import CheckpointError
@@ -22,18 +24,34 @@ class SafetensorsFiles:
 
     headers: dict[str, TensorHeader]
     files: tuple[Path, ...]
+    _last: list[tuple[Path, Stamp, safe_open]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes map files for themselves."""
+        return SafetensorsFiles, (self.headers, self.files)
 
     def read(self, name: str) -> Tensor:
         """Read one tensor as stored."""
         file = self.headers[name].file
         try:
-            with safe_open(file, framework="pt") as opened:
-                return opened.get_tensor(name)
+            return self._mapped(file).get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{file}: tensor {name} cannot be read ({error}).\n"
                 "  The file changed or was damaged after it was opened; copy it again."
             ) from error
+
+    def _mapped(self, file: Path) -> safe_open:
+        """The map of a file, kept until another is read: neighbours share pages and a header."""
+        stamp = stamp_of(file)
+        for path, known, opened in self._last:
+            if (path, known) == (file, stamp):
+                return opened
+        opened = safe_open(file, framework="pt")
+        self._last[:] = [(file, stamp, opened)]
+        return opened
 
 
 def safetensors_in(folder: Path) -> SafetensorsFiles | None:

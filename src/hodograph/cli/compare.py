@@ -60,6 +60,7 @@ def compare(
     scope: Scope = "linear",
     angle_k: int = 512,
     exact: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "cpu",
     seed: int = 0,
     unpaired: Unpaired = "error",
     nonfinite: Nonfinite = "error",
@@ -81,13 +82,16 @@ def compare(
     out
         Folder for pairs.parquet and compare.json.
     workers
-        Processes, one thread each; the numbers are bitwise the same for any number.
+        Processes, one thread each; the numbers are bitwise the same for any number. At most one
+        a CUDA device.
     scope
         linear (q, k, v, o, gate, up, down), attention (q, k, v, o) or all.
     angle_k
         Largest dimension of the principal subspaces.
     exact
         Factor every matrix by a full SVD, the reference, several times slower.
+    device
+        Where matrices are factored: cpu, cuda (every GPU, one process each), or cuda:1.
     seed
         Seed of the bootstrap and of the permutations over layers.
     unpaired
@@ -98,7 +102,7 @@ def compare(
         Read FP8 weights as codes times scales.
     """
     settings = PairSettings(
-        scope=scope, angle_k=angle_k, exact=exact, seed=seed, unpaired=unpaired,
+        scope=scope, angle_k=angle_k, exact=exact, device=device, seed=seed, unpaired=unpaired,
         nonfinite=nonfinite, dequantise=dequantise,
     )  # fmt: skip
     with entries_bar("comparing") as on_progress:

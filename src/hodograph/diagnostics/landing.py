@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
+from hodograph.diagnostics.circle import turned
 from hodograph.diagnostics.gate import Gate
 from hodograph.diagnostics.masks import Masks
 from hodograph.diagnostics.strata import Reals, Strata, compare, strata_of
 from hodograph.diagnostics.visibility import Visible
-from hodograph.matrices.bits import bits_of, changed_bits
 from hodograph.matrices.update import Update
 from hodograph.tables.columns import ALPHAS
 
@@ -69,27 +68,16 @@ def permutation_null(
 ) -> dict[str, Any]:
     """Sparsity and overlaps after permuting D within the matrix: size kept, place forgotten.
 
-    The entries are put on a circle in a random order, and every draw turns D against W0 by a
-    random distance: the draws are elements of a random cyclic group (docs/design/nulls.md).
-
     Exact where D is stored in float32 or wider; an update already rounded to 16 bits must not be
     permuted, since its sizes carry the exponents of the places they came from.
     """
     if reason is not None:
         return {"null_reason": reason}
-    generator = torch.Generator().manual_seed(permutations.seed)
-    order_E = torch.randperm(update.base_MN.numel(), generator=generator).numpy()
-    base_E, step_E = (
-        torch.from_numpy(matrix_MN.numpy().take(order_E))
-        for matrix_MN in (update.base_MN, update.tuned_MN - update.base_MN)
-    )
-    cell_E, base_bits = masks.cell_E.take(order_E), bits_of(base_E)
     drawn: list[dict[str, float]] = []
-    for turn in torch.randint(len(order_E), (permutations.count,), generator=generator).tolist():
-        changed_E = changed_bits(base_bits, bits_of(base_E + step_E.roll(turn)))
-        overlaps = masks.overlaps(cell_E, changed_E) or {}
+    for changed_C in turned(update, masks.cell_E, permutations.count, permutations.seed):
+        overlaps = masks.overlaps(changed_C) or {}
         draw = {f"overlap_{name}": share for name, share in overlaps.items()}
-        drawn.append(draw | {"update_sparsity": 1 - float(changed_E.mean())})
+        drawn.append(draw | {"update_sparsity": 1 - int(changed_C.sum()) / len(masks.grade_E)})
     return _moments(drawn)
 
 

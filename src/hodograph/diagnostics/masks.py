@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hodograph.linalg.factors import Factors
-from hodograph.matrices.bits import CountedBase, Counts, Grades, bits_of, count_base, pieces
+from hodograph.matrices import kernels
+from hodograph.matrices.bits import CountedBase, Counts, Grades, bits_of, count_base
 from hodograph.tables.columns import ALPHAS
 
 KEY_BITS, HALF = 31, 15
@@ -45,23 +46,20 @@ class Masks:
     @property
     def cell_E(self) -> Grades:
         """One small number an entry: its grade among the principal and the low scores."""
-        return self.grade_E * np.uint8(GRADES) + self.low_X.take(self.base.bits & 0x7FFF)
+        cell_E = np.empty_like(self.grade_E)
+        kernels.mark_cells(self.grade_E, self.low_X, self.base.bits, GRADES, cell_E)
+        return cell_E
 
-    def overlaps(self, cell_E: Grades, changed_E: NDArray[np.bool_]) -> dict[str, float] | None:
+    def overlaps(self, changed_C: Counts) -> dict[str, float] | None:
         """Share of the changed entries inside each mask; None where nothing changed.
 
         Args:
-            cell_E: the cell of each entry, in any order.
-            changed_E: which of them changed, in the same order.
+            changed_C: how many entries of each cell changed.
         """
-        counts = np.zeros(GRADES**2, np.int64)
-        for piece in pieces(len(changed_E)):
-            inside = np.compress(changed_E[piece], cell_E[piece])
-            counts += np.bincount(inside, minlength=len(counts))
-        total = int(counts.sum())
+        total = int(changed_C.sum())
         if total == 0:
             return None
-        return {name: float(counts @ weight) / total for name, weight in self.weights.items()}
+        return {name: float(changed_C @ weight) / total for name, weight in self.weights.items()}
 
 
 def masks_of(base_MN: Float[Tensor, "M N"], base: Factors, rank: int) -> Masks:
@@ -106,10 +104,7 @@ def graded(key_E: Keys) -> tuple[Grades, list[NDArray[np.float64]]]:
     """
     edges = edges_of(key_E, _wanted(len(key_E)))
     bounds, memberships = _graded(edges)
-    grade_E = np.empty(len(key_E), np.uint8)
-    for piece in pieces(len(key_E)):
-        grade_E[piece] = _above(key_E[piece], bounds)
-    return grade_E, memberships
+    return _above(key_E, bounds), memberships
 
 
 def graded_magnitudes(entries_X: Counts) -> tuple[Grades, list[NDArray[np.float64]]]:
@@ -133,12 +128,11 @@ def _graded(edges: list[tuple[int, float]]) -> tuple[list[int], list[NDArray[np.
     return bounds, [_membership(bounds, edge, share) for edge, share in edges]
 
 
-def _above(keys: Keys, bounds: list[int]) -> Grades:
+def _above(key_E: Keys, bounds: list[int]) -> Grades:
     """How many of the bounds lie below each key."""
-    grades = np.zeros(len(keys), np.uint8)
-    for bound in bounds:
-        grades += (keys > bound).view(np.uint8)
-    return grades
+    grade_E = np.empty(len(key_E), np.uint8)
+    kernels.grade_keys(key_E, np.array(bounds, np.int32), grade_E)
+    return grade_E
 
 
 def _membership(bounds: list[int], edge: int, share: float) -> NDArray[np.float64]:
@@ -156,20 +150,16 @@ def edges_of(key_E: Keys, wanted: list[int]) -> list[tuple[int, float]]:
     Two histograms, of the upper and of the lower half of the keys, find it exactly.
     """
     upper = np.zeros(1 << (KEY_BITS - HALF), np.int64)
-    for piece in pieces(len(key_E)):
-        upper += np.bincount(key_E[piece] >> HALF, minlength=len(upper))
+    kernels.count_upper(key_E, HALF, upper)
     return [_edge(key_E, upper, count) if count else NO_EDGE for count in wanted]
 
 
-def _edge(key_E: Keys, upper: NDArray[np.int64], wanted: int) -> tuple[int, float]:
+def _edge(key_E: Keys, upper: Counts, wanted: int) -> tuple[int, float]:
     reached = np.cumsum(upper)
     high = int(np.searchsorted(reached, wanted))
     before = int(reached[high] - upper[high])
-    inside = [
-        np.compress(key_E[piece] >> HALF == high, key_E[piece]) & ((1 << HALF) - 1)
-        for piece in pieces(len(key_E))
-    ]
-    lower = np.bincount(np.concatenate(inside), minlength=1 << HALF)
+    lower = np.zeros(1 << HALF, np.int64)
+    kernels.count_lower(key_E, HALF, high, lower)
     low, share = _end(lower, wanted - before)
     return (high << HALF) | low, share
 

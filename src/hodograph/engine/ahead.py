@@ -43,7 +43,11 @@ class Ahead:
     _started: bool = False
 
     def add(
-        self, update: Update, top: TopVectors | None, step_MN: Tensor, before: Update | None
+        self,
+        update: Update,
+        top: TopVectors | None,
+        step_MN: Tensor,
+        step_product: Product | None,
     ) -> Task[tuple[Row, Row]]:
         """Look ahead from the next checkpoint, and at it from the one before.
 
@@ -51,14 +55,13 @@ class Ahead:
             update: of this checkpoint.
             top: leading vectors of the update, None where it is zero.
             step_MN: W_t - W_{t-1}.
-            before: the update of the checkpoint before, None at the first.
+            step_product: its factors, where they are known.
 
         Returns:
             Columns to add to the row of the checkpoint before, and of this one.
         """
         rest_MN = (self.end.tuned_MN - update.tuned_MN).double()
-        rest = yield from self._top(rest_MN, product_between(self.end, update))
-        step_product = None if before is None else product_between(update, before)
+        rest = yield from self._top(rest_MN, product_between(self.end.product, update.product))
         step = yield from self._step_top(top, rest, step_MN, step_product)
         adjacent = similarity_with_chance(self._step, step, self.settings.similarity_k)
         earlier = _named("sim16_adjacent", adjacent) | self._captured(update, rest_MN, rest)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hodograph.checkpoints import Product
 from hodograph.diagnostics.energy import principal_energy
 from hodograph.diagnostics.inputs import InputNull, beside_inputs
 from hodograph.diagnostics.lock import lock_step
@@ -29,7 +30,7 @@ from hodograph.engine.settings import Settings
 from hodograph.linalg.certificates import misses_target, shift_error, subspace_error
 from hodograph.linalg.compared import believed, tuned_wanted
 from hodograph.linalg.factors import Factors
-from hodograph.matrices.update import Update
+from hodograph.matrices.update import Update, product_between
 
 Row = dict[str, Any]
 
@@ -53,7 +54,8 @@ class MatrixPath:
     inputs: InputNull | None = None
     _rows: list[Row] = field(default_factory=list)
     _tops: list[TopVectors | None] = field(default_factory=list)
-    _previous: Update | None = None
+    _reached_MN: Tensor | None = None
+    _reached_product: Product | None = None
     _step_MN: Tensor | None = None
     _length: float = 0.0
 
@@ -76,13 +78,14 @@ class MatrixPath:
                 flags.append("uncertified")
             row |= columns
         if self.ahead is not None and self._step_MN is not None:
-            before, here = yield from self.ahead.add(update, top, self._step_MN, self._previous)
+            step_product = product_between(update.product, self._reached_product)
+            before, here = yield from self.ahead.add(update, top, self._step_MN, step_product)
             if self._rows:
                 self._rows[-1] |= before
             row |= here
         self._rows.append(row)
         self._tops.append(top)
-        self._previous = update
+        self._reached_MN, self._reached_product = update.tuned_MN, update.product
 
     def rows(self) -> list[Row]:
         """Every row, with the similarity of each update to the last one, and t*."""
@@ -139,10 +142,10 @@ class MatrixPath:
 
     def _walked(self, update: Update) -> Row:
         """Length of the path through the checkpoints so far, and the turn it just took."""
-        if self._previous is None:
+        if self._reached_MN is None:
             step_MN, step_norm = update.difference_MN, update.norm
         else:
-            step_MN = (update.tuned_MN - self._previous.tuned_MN).double()
+            step_MN = (update.tuned_MN - self._reached_MN).double()
             step_norm = float(torch.linalg.vector_norm(step_MN))
         self._length += step_norm
         columns: Row = {"path_length": self._length}

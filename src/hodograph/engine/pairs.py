@@ -15,6 +15,7 @@ from hodograph.diagnostics.spectrum import stable_rank
 from hodograph.diagnostics.two_runs import agreement, between, direction
 from hodograph.engine.matrix import Row
 from hodograph.engine.settings import PairSettings
+from hodograph.engine.start import Start
 from hodograph.engine.stored import matrix_at, update_at
 from hodograph.engine.worker import identity, refuse_nonfinite
 from hodograph.linalg.certificates import subspace_error
@@ -66,12 +67,16 @@ def _compare_block(
         row["base_norm"] = size(update)["base_norm"]
         row["flags"] += _flags(update, row[f"density_{run}"], run)
     if block.spectral:
-        row |= _spectra(updates, settings, row["flags"])
+        start = Start(base_MN, torch.device(settings.device))
+        row |= _spectra([start.moved(update) for update in updates], settings, row["flags"])
     return row
 
 
 def _spectra(updates: list[Update], settings: PairSettings, flags: list[str]) -> Row:
-    """Columns that need factors; those of W0 hold every vector, for the intruders."""
+    """Columns that need factors; those of W0 hold every vector, for the intruders.
+
+    Updates are where matrices are factored.
+    """
     base_MN = updates[0].base_MN
     rows, cols = base_MN.shape
     k = principal_size(rows, cols, settings.angle_k)

@@ -171,9 +171,9 @@ def _memory(block: Block, checkpoints: int, settings: Settings) -> int:
     """What is held of one matrix when most is: while it looks ahead from a checkpoint.
 
     In each storage that is the update (W0 and W_t in float32, D in float64) and, along a
-    trajectory, the last step and W_T; in work are the next update and three copies in float64,
-    as many as the reference takes. W0 is beside them as it was read, with its masks. Files that
-    are mapped are counted as if they were read.
+    trajectory, W_{t-1}, the step from there, and W_T beside its W0; in work are three copies in
+    float64, as many as the reference takes. W0 is beside them as it was read, with its masks.
+    Files that are mapped are counted as if they were read.
     """
     entries = block.rows * block.cols
     if settings.only == "sparsity":
@@ -181,7 +181,7 @@ def _memory(block: Block, checkpoints: int, settings: Settings) -> int:
     storages, update = 2 if settings.also_bf16 else 1, 2 * SINGLE + DOUBLE
     held = SINGLE + MASK + storages * update + 3 * DOUBLE
     if checkpoints > 1:
-        held += storages * (DOUBLE + 2 * SINGLE) + update + (storages - 1) * 2 * SINGLE
+        held += storages * (SINGLE + DOUBLE + 2 * SINGLE)
     return _with_heap(entries * held + _factoring_bytes(block, storages, settings), settings)
 
 
@@ -221,7 +221,8 @@ def measured_speed(settings: Settings) -> Speed:
     moved = matrix.to(device)
     clock = time.process_time if device == "cpu" else time.perf_counter
     with one_thread():  # as workers compute
-        factor(moved, side // 2)  # the first call loads libraries
+        factor(moved, side // 2)  # the first calls load libraries
+        visibility(matrix[:1], matrix[:1])
         factored = _timed(lambda: factor(moved, side // 2), clock)
         counted = _timed(lambda: visibility(matrix, 1.01 * matrix), time.process_time)
     return Speed(_factor_flops(side, 2 * side, side // 2) / factored, matrix.numel() / counted)
@@ -232,6 +233,7 @@ def _counting_speed() -> float:
     base = torch.randn(DEVICE_PROBE, DEVICE_PROBE, generator=torch.Generator().manual_seed(0))
     tuned = 1.01 * base
     with one_thread():
+        sparsity(base[:1], tuned[:1])  # the first call loads what is compiled
         taken = _timed(lambda: sparsity(base, tuned), time.process_time)
     return base.numel() / taken
 

@@ -94,8 +94,8 @@ def measured_here(work: Work, unit: Parameter) -> list[Row]:
     except torch.OutOfMemoryError as error:
         raise SettingsError(
             f"{unit.name}: the CUDA device has too little free memory for it.\n"
-            "  --plan says what a unit needs. Go on with --device cpu; it starts anew, since its"
-            " numbers differ in their last digits."
+            "  `measure --plan` says what a unit needs. Go on with --device cpu; it starts anew,"
+            " since its numbers differ in their last digits."
         ) from error
 
 

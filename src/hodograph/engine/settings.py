@@ -74,8 +74,6 @@ class Settings:
         rate = self.learning_rate
         if rate is not None and not (rate > 0 and math.isfinite(rate)):
             raise SettingsError(f"learning_rate is {rate}; it must be positive and finite.")
-        if not re.fullmatch(DEVICE, self.device):
-            raise SettingsError(f"device is {self.device!r}; it is cpu, cuda or, say, cuda:1.")
 
     def accepts(self, nonfinite: int) -> bool:
         """Whether rows with this many NaN or infinite weights may stand in the result."""
@@ -95,6 +93,7 @@ class PairSettings:
         angle_k: largest dimension of the principal subspaces; at most half of a side is used.
         similarity_k: K of Sim_K.
         exact: factor every matrix by a full SVD, the reference.
+        device: as in `Settings`.
         seed: of the bootstrap and of the permutations over layers.
         unpaired: "error" or "skip" tensors that are not in all three checkpoints.
         nonfinite: "error" or "skip" matrices with NaN or infinity.
@@ -105,6 +104,7 @@ class PairSettings:
     angle_k: int = 512
     similarity_k: int = 16
     exact: bool = False
+    device: str = "cpu"
     seed: int = 0
     unpaired: Unpaired = "error"
     nonfinite: Nonfinite = "error"
@@ -129,6 +129,8 @@ def _check(settings: Settings | PairSettings, *counts: str) -> None:
             raise SettingsError(f"{one.name} is {value!r}; it is one of {', '.join(choices)}.")
     if settings.seed < 0:
         raise SettingsError(f"seed is {settings.seed}; it must not be negative.")
+    if not re.fullmatch(DEVICE, settings.device):
+        raise SettingsError(f"device is {settings.device!r}; it is cpu, cuda or, say, cuda:1.")
     for name in counts:
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} is {getattr(settings, name)}; it must be at least 1.")

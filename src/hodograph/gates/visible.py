@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.diagnostics.landing import null_reason
-from hodograph.diagnostics.visibility import visibility
+from hodograph.diagnostics.visibility import look
+from hodograph.matrices.bits import count_base
 from hodograph.matrices.update import stored_update
 
 Row = dict[str, Any]
@@ -35,22 +36,20 @@ def visible_row(
         draws: of each null.
         seed: of the draws.
     """
-    curve = visibility(base_MN, tuned_MN)
+    counted = count_base(base_MN)
+    curve = look(counted, tuned_MN).columns
     if "exponent_gate" not in curve:
         return {name: curve[name] for name in CURVE if name in curve}
     row: Row = {name: curve[name] for name in CURVE} | _deviations(curve, "")
     generator = torch.Generator().manual_seed(seed)
     weights_MN = base_MN.float()
-    gaussian = [
-        visibility(base_MN, weights_MN + _gaussian(weights_MN, curve["gate_scale"], generator))
-        for _ in range(draws)
-    ]
+    steps = (_gaussian(weights_MN, curve["gate_scale"], generator) for _ in range(draws))
+    gaussian = [look(counted, weights_MN + step_MN).columns for step_MN in steps]
     row |= _mean([_deviations(one, "_null") for one in gaussian])
     if null_reason(stored_update(base_MN, tuned_MN)) is None:
         update_MN = tuned_MN.float() - weights_MN
-        permuted = [
-            visibility(base_MN, weights_MN + _permuted(update_MN, generator)) for _ in range(draws)
-        ]
+        steps = (_permuted(update_MN, generator) for _ in range(draws))
+        permuted = [look(counted, weights_MN + step_MN).columns for step_MN in steps]
         row |= _mean([_deviations(one, "_permuted") for one in permuted])
         row["exponent_permuted"] = np.mean([_shares(one) for one in permuted], axis=0).tolist()
     return row

@@ -98,11 +98,9 @@ def stored_update(base_MN: Tensor, tuned_MN: Tensor, product: Product | None = N
     return Update(base_MN.float(), tuned_MN.float(), storage, product=product)
 
 
-def product_between(later: Update, earlier: Update) -> Product | None:
+def product_between(later: Product | None, earlier: Product | None) -> Product | None:
     """The factors of what lies between two updates, where both are products."""
-    if later.product is None or earlier.product is None:
-        return None
-    return later.product.minus(earlier.product)
+    return None if later is None or earlier is None else later.minus(earlier)
 
 
 def storage_name(base_MN: Tensor, tuned_MN: Tensor) -> str:

@@ -41,6 +41,8 @@ def lock_of(matrices: pd.DataFrame, thresholds: LockThresholds, seed: int) -> di
 def _standings(rows: pd.DataFrame, thresholds: LockThresholds) -> pd.DataFrame:
     """Layer, standing, t* and the stable rank's band of every matrix that was updated."""
     found = []
+    needed = ["parameter", "module", "step", "layer", "stable_rank", "lock_counts", "lock_step"]
+    rows = rows[[*needed, *BESIDE.values()]]  # a group of few columns is cut out ten times faster
     for _, path in rows.sort_values("step").groupby(["parameter", "module"], dropna=False):
         if pd.isna(path["stable_rank"].iloc[-1]):
             continue

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import pytest
 import torch
@@ -179,3 +180,18 @@ def test_lora_weights_that_are_not_merged_are_refused(tmp_path, write_checkpoint
         "a.q_proj.lora_A.weight": torch.ones(1, 2),
     }
     refused(write_checkpoint(tmp_path / "a", tensors), "lora_A", "merge_and_unload")
+
+
+def test_a_file_that_is_kept_open_is_told_from_another_in_its_place(tmp_path):
+    file, other = tmp_path / "model.safetensors", tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(3), "b": torch.ones(3)}, file)
+    save_file({"a": torch.full((3,), 7.0), "b": torch.ones(3)}, other)
+    checkpoint = open_checkpoint(file)
+    assert checkpoint.read("a").sum() == 0
+    elsewhere = pickle.loads(pickle.dumps(checkpoint))
+    assert elsewhere.read("b").sum() == checkpoint.read("b").sum() == 3
+    other.replace(file)
+    for one in (checkpoint, elsewhere):
+        with pytest.raises(CheckpointError, match="not the file that was opened"):
+            one.read("a")
+    assert open_checkpoint(file).read("a").sum() == 21

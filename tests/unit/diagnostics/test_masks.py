@@ -75,6 +75,17 @@ def test_edge_is_the_order_statistic(wanted):
     assert nothing == (-1, 0.0)
 
 
+@pytest.mark.parametrize("spread", [1, 1 << 12, 1 << 17, 1 << 31])
+def test_edges_of_many_keys_are_order_statistics_however_close_they_lie(spread):
+    keys = np.random.default_rng(3).integers(0, spread, 70001).astype(np.int32)
+    ordered = np.sort(keys)
+    for wanted in (1, 63, 20000, 69999, 70001):
+        ((edge, share),) = edges_of(keys, [wanted])
+        below, tied = np.searchsorted(ordered, [edge, edge + 1])
+        assert edge == ordered[wanted - 1]
+        assert share == (wanted - below) / (tied - below)
+
+
 def test_the_principal_mask_is_cut_from_the_leading_part_only():
     leading = torch.zeros(20, 20)
     leading[:10, :10] = 1.0

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from hodograph import measure, plan_measurement
+from hodograph import compare, measure, plan_measurement
 from hodograph.cli import app
 from hodograph.engine.devices import check_device, kind_of, most_workers
 from hodograph.engine.local import Local, _shares
 from hodograph.engine.run import run
-from hodograph.engine.settings import Settings
+from hodograph.engine.settings import PairSettings, Settings
 from hodograph.errors import SettingsError
 from hodograph.matrices.naming import Role
 from hodograph.matrices.pairing import Parameter
@@ -29,10 +29,11 @@ def pair(tmp_path, write_checkpoint, layered):
     return [write_checkpoint(tmp_path / n, t) for n, t in (("step_0", base), ("step_1", tuned))]
 
 
+@pytest.mark.parametrize("kind", [Settings, PairSettings])
 @pytest.mark.parametrize("device", ["mps", "cuda:", "cuda:x", "gpu", "CPU", ""])
-def test_a_device_nobody_has_is_refused(device):
+def test_a_device_nobody_has_is_refused(device, kind):
     with pytest.raises(SettingsError, match="device is"):
-        Settings(device=device)
+        kind(device=device)
 
 
 @NO_CUDA
@@ -43,9 +44,11 @@ def test_without_cuda_there_is_a_way_on(pair, work):
 
 
 @NO_CUDA
-def test_the_command_line_leaves_nothing_behind(pair, tmp_path):
+@pytest.mark.parametrize("command", ["measure", "compare"])
+def test_the_command_line_leaves_nothing_behind(pair, tmp_path, command):
     out = tmp_path / "m"
-    command = ["measure", *map(str, pair), "--out", str(out), "--device", "cuda"]
+    checkpoints = [*map(str, pair), str(pair[1])]
+    command = [command, *checkpoints, "--out", str(out), "--device", "cuda"]
     with pytest.raises(SettingsError, match="sees no CUDA device"):
         app(command, exit_on_error=False)
     assert not out.exists()
@@ -96,6 +99,7 @@ def test_too_little_memory_on_a_device_is_said():
 
 def test_the_result_names_the_device(pair):
     assert measure(*pair).summary["versions"]["device"] == "cpu"
+    assert compare(*pair, pair[1]).summary["versions"]["device"] == "cpu"
 
 
 def test_the_plan_names_the_device(pair):

@@ -9,6 +9,7 @@ from hodograph.linalg.factor import factor
 from hodograph.linalg.gram import EIGH, TRIDIAGONAL, by_gram, singular_values
 from hodograph.linalg.reference import by_svd
 from hodograph.linalg.subspaces import principal_angles
+from planted.adversarial import ADVERSARIAL, with_values
 from planted.narrow import narrow_at_eight
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -48,43 +49,6 @@ def test_zero_has_rank_zero():
 def test_asks_for_as_many_vectors_as_there_are():
     assert factor(torch.eye(3), 10).u_MK.shape == (3, 3)
     assert factor(torch.eye(3), 2).leading(1).v_NK.shape == (3, 1)
-
-
-def with_values(generator, sigma):
-    left, right = (
-        torch.linalg.qr(torch.randn(rows, 40, generator=generator, dtype=torch.float64)).Q
-        for rows in (60, 40)
-    )
-    return (left * sigma) @ right.T
-
-
-ADVERSARIAL = {
-    "gaussian": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64),
-    "wide": lambda g: torch.randn(40, 90, generator=g, dtype=torch.float64),
-    "rank deficient": lambda g: (
-        torch.randn(60, 5, generator=g, dtype=torch.float64)
-        @ torch.randn(5, 40, generator=g, dtype=torch.float64)
-    ),
-    "repeated values": lambda g: (
-        torch.linalg.qr(torch.randn(50, 40, generator=g, dtype=torch.float64)).Q
-    ),
-    "gap of 1e-10 at 8": lambda g: with_values(
-        g,
-        torch.tensor(
-            [*range(20, 12, -1), 13 - 1e-10, *range(12, 0, -1), *[0.5] * 19], dtype=torch.float64
-        ),
-    ),
-    "one outlier": lambda g: (
-        torch.randn(60, 40, generator=g, dtype=torch.float64)
-        + 1e9 * torch.ones(60, 40, dtype=torch.float64)
-    ),
-    "dead rows": lambda g: torch.cat(
-        [torch.randn(30, 40, generator=g, dtype=torch.float64), torch.zeros(30, 40)]
-    ),
-    "subnormal": lambda g: (torch.randn(60, 40, generator=g) * 1e-40).double(),
-    "huge": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64) * 1e30,
-    "tiny": lambda g: torch.randn(60, 40, generator=g, dtype=torch.float64) * 1e-30,
-}
 
 
 AT_SIZE = {

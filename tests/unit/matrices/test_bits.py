@@ -120,3 +120,65 @@ def test_counting_alone_agrees_where_exponents_and_zeros_are_mixed():
 def test_nothing_is_counted_in_nothing():
     assert take_census(count_base(torch.empty(0)), torch.empty(0)).moves.sum() == 0
     assert changed(torch.empty(0), torch.empty(0)).shape == (0,)
+
+
+def around_every_rounding():
+    """Float32 patterns at, just below and just above every bfloat16 number and every midpoint."""
+    high = torch.arange(1 << 16, dtype=torch.int64) << 16
+    low = torch.tensor([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF])
+    return (high[:, None] | low).flatten().to(torch.int32).view(torch.float32)
+
+
+def test_float32_is_rounded_as_torch_rounds_it():
+    wide = around_every_rounding()
+    wide = wide[torch.isfinite(wide.bfloat16())]
+    shifted = wide.roll(1)
+    differing = int((wide.bfloat16() != shifted.bfloat16()).sum())
+    assert count_finite_changes(wide, shifted) == differing > 0
+    assert count_finite_changes(wide, wide.bfloat16().float()) == 0
+
+
+def test_every_pattern_that_is_not_finite_in_bfloat16_is_seen():
+    wide = around_every_rounding()
+    for bad in wide[~torch.isfinite(wide.bfloat16())][::97]:
+        assert count_finite_changes(torch.ones(3), torch.stack([torch.ones(()), bad, bad])) is None
+    largest = torch.tensor([3.3895313892515355e38, -3.3895313892515355e38])  # of bfloat16
+    assert count_finite_changes(largest, -largest) == 2
+
+
+@pytest.mark.parametrize("entries", [0, 1, 2, 31, 33, 4097])
+@pytest.mark.parametrize("tuned", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("base", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_counts_of_any_storage_and_length_are_those_of_plain_definitions(base, tuned, entries):
+    generator = torch.Generator().manual_seed(entries)
+    before = (torch.randn(entries, generator=generator) * 1e-3).to(base)
+    after = (before.double() * 1.004).to(tuned)
+    before[::5], after[::5] = 0.0, -0.0
+    before[1::7], after[1::7] = 1e-40, -1e-40  # subnormal in bfloat16, zero in float16
+    a, b = before.bfloat16(), after.bfloat16()
+    assert count_finite_changes(before, after) == int((a != b).sum())
+    census = take_census(count_base(before), after)
+    assert census.changed_X.sum() == int((a != b).sum()) == count_changed(bits_of(a), bits_of(b))
+    assert census.sign_flips == int((a.double() * b.double() < 0).sum())
+    assert np.array_equal(changed(before, after), (a != b).numpy())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_weights_may_lie_at_any_byte_and_in_any_order(dtype):
+    weights = torch.randn(33, generator=torch.Generator().manual_seed(4)).to(dtype)
+    file = bytearray(b"-" + weights.view(torch.uint8).numpy().tobytes())
+    odd = torch.frombuffer(file, dtype=dtype, offset=1, count=33)
+    assert odd.data_ptr() % dtype.itemsize
+    assert count_finite_changes(odd, weights) == 0
+    assert take_census(count_base(odd), odd).moves[0] == 33
+    square = weights[:25].reshape(5, 5)
+    differing = int((square.T.bfloat16() != square.bfloat16()).sum())
+    assert count_finite_changes(square.T, square) == differing == 20
+
+
+def test_lengths_that_differ_are_refused():
+    for dtype in (torch.bfloat16, torch.float32):
+        long, short = torch.ones(9, dtype=dtype), torch.ones(8, dtype=dtype)
+        for count in (count_finite_changes, lambda a, b: take_census(count_base(a), b)):
+            with pytest.raises(ValueError, match="9 entries against 8"):
+                count(long, short)

@@ -4,7 +4,7 @@ Each run has L layers of 7 matrices. A layer's effect is normal, or log-normal (
 standard deviation of .5 of its logarithm; a matrix adds normal noise of half the layers' spread.
 Beside the product's interval stands the plain percentile bootstrap of scipy.
 
-    python benchmarks/coverage.py
+    python benchmarks/interval_coverage.py
 """
 
 import math
