@@ -24,7 +24,7 @@ from torch import Tensor
 
 from harness import machine, table
 from hodograph import measure
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 SIDE, CHECKPOINTS = 160, 6
 SIZES = (1e-3, 4e-4, 1e-4)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,12 @@ def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, float]:
                 run()
                 taken[name].append(time.process_time() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def cpu_of_all() -> float:
+    """CPU seconds of this process, and of those it has started and seen end."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def under_a_bar(work: Sequence[tuple[str, float, Callable[[], T]]]) -> list[T]:

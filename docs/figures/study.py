@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hodograph.report.question_view import QuestionView
 from hodograph.report.read import read_study
-from hodograph.report.standalone import svg_file
+from hodograph.report.standalone import document
 from hodograph.report.study import study_view
 from hodograph.report.views import Figure
 
@@ -48,7 +48,7 @@ def save(figure: Figure, start: str, folder: Path, made: str) -> list[tuple[str,
     for index, panel in enumerate(figure.panels):
         words = re.search(r'aria-label="([^"]*)"', panel.svg)
         name = f"{start}-{index}.svg"
-        (folder / name).write_text(svg_file(figure, panel, made), encoding="utf-8")
+        (folder / name).write_text(document(figure, panel, made).svg, encoding="utf-8")
         saved.append((name, words[1] if words else figure.title))
     return saved
 

@@ -28,7 +28,6 @@ from hodograph.measurement import (
     work_of,
 )
 from hodograph.storage import Store, open_store
-from hodograph.tables.lock import LockThresholds
 from hodograph.tables.store import (
     MATRICES,
     PARTS,
@@ -37,6 +36,7 @@ from hodograph.tables.store import (
     parts_name,
     read_measurement,
 )
+from hodograph.tables.thresholds import LockThresholds
 
 LONGEST = 80  # characters of a difference that is written out
 

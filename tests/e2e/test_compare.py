@@ -111,7 +111,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, three):
     with pytest.raises(KeyboardInterrupt, match=KILLED):
         compare(*three, out=tmp_path / "cut", on_progress=stop_at_the_second)
     assert not (tmp_path / "cut" / "compare.json").exists()
-    assert len(list((tmp_path / "cut").glob("parts-*/*.parquet"))) == 2
+    assert len(list((tmp_path / "cut").glob("parts-*/*.arrow"))) == 2
     seen = []
     again = {"out": tmp_path / "cut", "on_progress": lambda done, total, name: seen.append(name)}
     compare(*three, **again)

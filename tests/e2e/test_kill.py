@@ -208,7 +208,7 @@ def test_interrupted_it_says_one_line_and_goes_on(zygote, tmp_path, write_checkp
     command = ["measure", str(base), str(tuned), "--workers", "2"]
     trial = undisturbed(zygote, tmp_path / "out", command)
     shutil.rmtree(trial.out)
-    cut = zygote.run(trial.arguments, trial.out, appears="parts-*/*.parquet", signal=signal.SIGINT)
+    cut = zygote.run(trial.arguments, trial.out, appears="parts-*/*.arrow", signal=signal.SIGINT)
     assert cut["code"] == 130
     said = zygote.log.read_text()
     assert said.strip().splitlines()[-1] == "interrupted; run the same command again to go on"

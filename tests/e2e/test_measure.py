@@ -195,12 +195,12 @@ def test_killed_and_run_again_gives_the_same_bytes(tmp_path, write_checkpoint):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert subprocess.run([*command, whole], env=environment).returncode == 0
     process = subprocess.Popen([*command, cut], env=environment, stderr=subprocess.DEVNULL)
-    while not list(cut.glob("parts-*/*.parquet")) and process.poll() is None:
+    while not list(cut.glob("parts-*/*.arrow")) and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (cut / "summary.json").exists()
-    kept = len(list(cut.glob("parts-*/*.parquet")))
+    kept = len(list(cut.glob("parts-*/*.arrow")))
     assert 1 <= kept < 8
     assert subprocess.run([*command, cut], env=environment).returncode == 0
     for name in ("matrices.parquet", "summary.json", "report.html"):

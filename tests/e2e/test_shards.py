@@ -106,7 +106,7 @@ def test_checkpoints_that_changed_since_are_refused(folders, tmp_path):
 
 def test_a_damaged_part_and_a_damaged_plan_are_named(folders, out):
     measure_shard(folders[0], folders[1:], Shard(2, 3), out=out)
-    part = next(out.glob("parts-*/*.parquet"))
+    part = next(out.glob("parts-*/*.arrow"))
     part.write_bytes(b"PAR1 not really")
     with pytest.raises(StorageError, match=part.name):
         merge(out)

@@ -125,7 +125,7 @@ def test_a_damaged_part_is_named_not_taken(pair, tmp_path, capsys):
     sound = {"model.layers.0.mlp.down_proj.weight": torch.zeros(16, 24)}
     save_file(sound | {later: torch.full((24, 16), float("nan"))}, largest)
     refused(capsys, "measure", *pair, "--out", out, "--unpaired", "skip")
-    (part,) = out.glob("parts-*/*.parquet")
+    (part,) = out.glob("parts-*/*.arrow")
     os.truncate(part, 100)
     message = refused(capsys, "measure", *pair, "--out", out, "--unpaired", "skip")
     assert str(part) in message

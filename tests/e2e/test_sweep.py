@@ -124,7 +124,7 @@ def test_finished_matrices_are_kept_after_an_interruption(runs, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         sweep(both, out=tmp_path, on_progress=interrupt, **SMALL)
     assert not (tmp_path / "sweep.json").exists()
-    assert len(list(tmp_path.glob("parts-*/*.parquet"))) == 5
+    assert len(list(tmp_path.glob("parts-*/*.arrow"))) == 5
     worked = []
     resumed = sweep(both, out=tmp_path, on_progress=lambda *at: worked.append(at), **SMALL)
     assert len(worked) == 2 + 3  # the start of each run, and what was missing of the second

@@ -56,7 +56,7 @@ def test_interrupted_it_goes_on_and_ends_with_the_same_bytes(s3, folders, whole)
     with pytest.raises(KeyboardInterrupt):
         measure(folders[0], folders[1:], out="s3://bucket/runs/whole", on_progress=stop)
     parts = s3.find("bucket/runs/whole")
-    assert [len(parts), sum(".parquet" in name for name in parts)] == [2, 2]
+    assert [len(parts), sum(".arrow" in name for name in parts)] == [2, 2]
     done = []
     measure(
         folders[0], folders[1:], out="s3://bucket/runs/whole", on_progress=lambda *p: done.append(p)
@@ -100,7 +100,7 @@ def test_a_bucket_that_is_not_there_is_said_before_anything_is_measured(folders)
 @pytest.mark.usefixtures("s3")
 def test_a_damaged_part_there_is_named(s3, folders):
     measure_shard(folders[0], folders[1:], Shard(1, 1), out="s3://bucket/damaged")
-    part = next(name for name in s3.find("bucket/damaged") if name.endswith(".parquet"))
+    part = next(name for name in s3.find("bucket/damaged") if name.endswith(".arrow"))
     s3.pipe_file(part, b"PAR1 not really")
     with pytest.raises(StorageError, match=part):
         merge("s3://bucket/damaged")

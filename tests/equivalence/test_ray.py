@@ -135,7 +135,7 @@ def test_a_stopped_job_runs_only_what_is_missing(connected, folders, serial, tmp
 
 
 def times(out):
-    return {file.name: file.stat().st_mtime_ns for file in out.glob("parts-*/*.parquet")}
+    return {file.name: file.stat().st_mtime_ns for file in out.glob("parts-*/*.arrow")}
 
 
 def test_a_checkpoint_a_node_cannot_read_is_named_with_the_node(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hodograph.tables.columns import COLUMNS
-from hodograph.tables.lock import LockThresholds, lock_of
+from hodograph.tables.lock import lock_of
 from hodograph.tables.store import MeasurementFolder, table_of, to_frame
 from hodograph.tables.summary import factored, summarise
+from hodograph.tables.thresholds import LockThresholds
 
 MODULES = {
     "q_proj": (64, 64),

@@ -87,6 +87,7 @@ LAYERS = {  # a folder, and what of hodograph it may import
         "printable",
         "modules",
         "atomic",
+        "machine",
         "statistics",
         "tables",
         "orderings",
@@ -204,6 +205,21 @@ def test_measuring_needs_no_training_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     extra = {"transformers", "trl", "datasets", "accelerate", "reasoning_gym", "math_verify"}
     assert not extra & set(done.stdout.split())
+
+
+def test_measuring_loads_no_statistics_it_does_not_need():
+    modules = "hodograph.measurement, hodograph.report.page, hodograph.engine.worker"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rare = {"scipy.stats", "scipy.optimize", "scipy.interpolate", "altair", "vl_convert"}
+    assert not rare & set(done.stdout.split())
+
+
+def test_a_worker_loads_neither_tables_nor_drawings():
+    modules = "hodograph.engine.worker, hodograph.engine.local"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "matplotlib", "pydantic", "scipy.stats"} & set(done.stdout.split())
 
 
 def test_no_file_is_long():

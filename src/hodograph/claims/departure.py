@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
-from scipy.stats import kendalltau
 
 from hodograph.claims.distances import apart, between_seeds, distances
 from hodograph.claims.evidence import Evidence, shared
@@ -94,6 +93,8 @@ class Departure(Part):
         return Check(f"{arm} (share {share:g}) departs", word, why)
 
     def _tau(self, far: list[float]) -> float:
+        from scipy.stats import kendalltau  # heavy, and few studies claim this
+
         shares = [-self.shares[arm] for arm in self._falling]
         found = float(kendalltau(shares, far).statistic)
         return 0.0 if found != found else found  # all distances equal

@@ -23,7 +23,7 @@ from hodograph.matrices.pairing import Scope, Unpaired
 from hodograph.measurement import measure as measure_checkpoints
 from hodograph.measurement import plan_measurement
 from hodograph.sharding import measure_shard, plan_shard
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 LOCK = LockThresholds()
 WORTH_PROCESSES = 20.0  # seconds; starting workers takes a few

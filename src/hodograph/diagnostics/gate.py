@@ -10,7 +10,6 @@ S strata, as in `strata`.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import root_scalar
 from scipy.special import erfc
 
 from hodograph.diagnostics.strata import STRATA, Reals
@@ -58,6 +57,8 @@ def gate_of(entries_S: Reals, density: float, *, on_grid: bool) -> Gate | None:
     """
     if not 0 < density < 1:
         return None
+    from scipy.optimize import root_scalar  # heavy: only where matrices are measured
+
     below_S, above_S = half_widths()
     share_S = entries_S / entries_S.sum()
     chance = chance_on_grid if on_grid else chance_off_grid

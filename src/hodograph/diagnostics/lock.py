@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hodograph.matrices.update import Update
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 
 def capture(

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from hodograph.diagnostics.inputs import LEAST_DRAWS
 from hodograph.errors import SettingsError
 from hodograph.matrices.pairing import Scope, Unpaired
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 Nonfinite = Literal["error", "skip"]
 Only = Literal["everything", "sparsity"]

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hodograph.errors import SettingsError
-from hodograph.recipes import Recipe, parse_recipe
-from hodograph.tasks import open_task
+
+if TYPE_CHECKING:
+    from hodograph.recipes import Recipe
 
 Messages = list[dict[str, str]]
 Kind = Literal["texts", "demonstrations", "rollouts"]
@@ -91,6 +92,8 @@ def _of_run(folder: Path, tokens: int) -> Source:
             f"{folder}: holds no {RECIPE_FILE}, so it is no run folder of hodograph.\n"
             "  --inputs names a text file, a JSONL file, or a run folder."
         )
+    from hodograph.tasks import open_task  # as are recipes
+
     recipe = recipe_in(file)
     trained = recipe.steps * (recipe.batch.prompts if recipe.on_policy else recipe.batch.sequences)
     needed = min(trained, max(1, tokens // FEW_TOKENS))
@@ -104,12 +107,14 @@ def _of_run(folder: Path, tokens: int) -> Source:
     return Source(str(folder), "demonstrations", texts)
 
 
-def recipe_in(file: Path) -> Recipe:
+def recipe_in(file: Path) -> "Recipe":
     """The recipe that a run folder keeps.
 
     Raises:
         SettingsError: the file cannot be read as a recipe.
     """
+    from hodograph.recipes import parse_recipe  # heavy: only where a run folder is named
+
     try:
         return parse_recipe(json.loads(file.read_text(encoding="utf-8")), str(file))
     except (OSError, ValueError, RecursionError) as error:

@@ -18,7 +18,7 @@ from hodograph.monitor.live import Layers, LiveParameter, live_parameters
 from hodograph.monitor.logged import logged
 from hodograph.monitor.memory import Memory
 from hodograph.monitor.walk import MatrixWalk, Row
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 EVERY = 50
 

@@ -17,7 +17,8 @@ from hodograph.diagnostics.visibility import sparsity
 from hodograph.linalg.factor import factor
 from hodograph.linalg.subspaces import similarity
 from hodograph.matrices.update import Update, stored_update
-from hodograph.tables.lock import LockThresholds, Verdict
+from hodograph.tables.lock import Verdict
+from hodograph.tables.thresholds import LockThresholds
 
 K = 16
 Row = dict[str, Any]

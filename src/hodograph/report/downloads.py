@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 
 from hodograph.atomic import storage_error, sweep, write_atomically, write_text
 from hodograph.report.flat import csv_text, frame
-from hodograph.report.head import title_of
 from hodograph.report.latex import latex_table
-from hodograph.report.standalone import pdf_file, said, svg_file
+from hodograph.report.standalone import document, pdf_files
 from hodograph.report.views import Figure, Panel, Table
 
 ENDINGS = {"figures": ("svg", "pdf"), "tables": ("tex", "parquet", "csv")}
@@ -33,13 +33,10 @@ def write_downloads(folder: Path, view: object, made: str) -> set[Path]:
     """
     for name in ENDINGS:
         sweep(folder / name)
-    written: set[Path] = set()
-    for part in _parts(view):
-        if isinstance(part, Table):
-            written |= _write_table(folder / "tables" / part.file, part)
-        else:
-            figure, panel = part
-            written |= _write_drawing(folder / "figures" / panel.file, figure, panel, made)
+    parts = list(_parts(view))
+    written = _write_drawings(folder / "figures", [p for p in parts if isinstance(p, tuple)], made)
+    for table in (part for part in parts if isinstance(part, Table)):
+        written |= _write_table(folder / "tables" / table.file, table)
     return written
 
 
@@ -58,7 +55,8 @@ def remove_downloads(folder: Path, *, kept: Collection[Path]) -> None:
                     raise storage_error(path, error) from error
 
 
-Part = Table | tuple[Figure, Panel]
+Drawn = tuple[Figure, Panel]
+Part = Table | Drawn
 
 
 def _parts(shown: object) -> Iterator[Part]:
@@ -82,13 +80,15 @@ def _each(parts: Iterable[object]) -> Iterator[Part]:
         yield from _parts(part)
 
 
-def _write_drawing(start: Path, figure: Figure, panel: Panel, made: str) -> set[Path]:
-    svg, pdf = (_ending(start, ending) for ending in ENDINGS["figures"])
-    drawing = svg_file(figure, panel, made)
-    printed = pdf_file(drawing, title_of(figure, panel), said(figure, made))
-    write_text(svg, drawing)
-    write_atomically(pdf, lambda path: path.write_bytes(printed))
-    return {svg, pdf}
+def _write_drawings(folder: Path, drawn: list[Drawn], made: str) -> set[Path]:
+    documents = [document(figure, panel, made) for figure, panel in drawn]
+    written: set[Path] = set()
+    for (_, panel), one, printed in zip(drawn, documents, pdf_files(documents), strict=True):
+        svg, pdf = (_ending(folder / panel.file, ending) for ending in ENDINGS["figures"])
+        write_text(svg, one.svg)
+        write_atomically(pdf, partial(Path.write_bytes, data=printed))
+        written |= {svg, pdf}
+    return written
 
 
 def _write_table(start: Path, table: Table) -> set[Path]:

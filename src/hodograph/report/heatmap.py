@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from hodograph.modules import LINEAR
 from hodograph.report.numbers import missing, percent, significant
 from hodograph.report.style import INK, PAPER
+from hodograph.report.words import Word, Words
 
 COLOURS = colormaps["viridis"].resampled(48)  # under 50, matplotlib draws the bar as vectors
 MOST_PRINTED = 300
@@ -126,13 +127,14 @@ def _marks(
 def _print_values(
     cells: pd.DataFrame, axes: Axes, unit: str, norm: Normalize, marks: pd.DataFrame
 ) -> None:
+    words = []
     for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
         mark = str(marks.iloc[row, column])
         text = "–" if missing(value) else write(float(value), unit) + mark
         plain = missing(value) or mark == "?"
         colour = INK if plain else _contrasting(float(norm(value)))
-        cell = axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", fontsize=9)
-        cell.set(color=colour, in_layout=False)
+        words.append(Word(text, column + 0.5, row + 0.52, colour))
+    axes.add_artist(Words(words, size=9))
 
 
 def _contrasting(place: float) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from hodograph.report.heatmap import grid, heat_map, size, write
 from hodograph.report.names import CELL_TESTS, HEAT_MAPS, TITLES, storage_free
@@ -81,7 +81,7 @@ def _scores(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _two_sided(z: float) -> float | None:
-    return None if missing(z) else float(2 * norm.sf(abs(z)))
+    return None if missing(z) else float(2 * ndtr(-abs(z)))
 
 
 def in_doubt(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:

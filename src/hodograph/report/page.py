@@ -14,6 +14,7 @@ from markupsafe import Markup
 from hodograph.atomic import write_atomically, write_json
 from hodograph.errors import StorageError
 from hodograph.printable import printable
+from hodograph.report.apart import library_ahead
 from hodograph.report.downloads import remove_downloads, write_downloads
 from hodograph.report.explorer.page import EXPLORER_FILE, write_explorer
 from hodograph.report.explorer.values import ExploredRun
@@ -53,7 +54,8 @@ def render_measurement(folder: Path) -> Path:
         StorageError: A file is missing, corrupt or lacks needed columns.
     """
     measurement = read_measurement(folder)
-    view = measurement_view(measurement)
+    with library_ahead():
+        view = measurement_view(measurement)
     run = ExploredRun("this run", None, "", measurement)
     write_explorer(
         folder, f"{measurement.summary.base.path} → {view['last']}", [run], _environment()
@@ -68,7 +70,8 @@ def render_study(folder: Path) -> Path:
         StorageError: `study.json` or a measurement it names is missing or corrupt.
     """
     study = read_study(folder)
-    view = study_view(folder, study)
+    with library_ahead():
+        view = study_view(folder, study)
     write_json(folder / ORDERINGS_FILE, view["ordered"])
     explored = view.pop("explored")
     if explored:

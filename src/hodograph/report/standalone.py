@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-
-import matplotlib as mpl
 
 from hodograph.printable import printable
+from hodograph.report import apart
 from hodograph.report.head import head, placed_at, title_of
 from hodograph.report.pdf import with_information
 from hodograph.report.views import Figure, Panel
@@ -35,24 +35,34 @@ def _style_sheet() -> str:
     return files("hodograph.report").joinpath("templates/page.css").read_text(encoding="utf-8")
 
 
-def svg_file(figure: Figure, panel: Panel, made: str) -> str:
-    """Return a panel of a figure as a whole SVG document that can be read without the page.
+@dataclass(frozen=True)
+class Document:
+    """A whole SVG document, and what it and its PDF are called and say of themselves."""
+
+    svg: str
+    title: str
+    subject: str
+
+
+def document(figure: Figure, panel: Panel, made: str) -> Document:
+    """Return a panel of a figure as a document that can be read without the page.
 
     Above the drawing stand its title with the unit and the key of the arms; title and caption with
     the command that made it are its <title> and <desc>. Lengths are CSS pixels.
     """
     title, (width, height) = title_of(figure, panel), panel.size
     above, room, top = head(title, [(printable(name), one) for name, one in figure.key], width)
-    whole = max(width, room)
+    whole, subject = max(width, room), said(figure, made)
     body = "".join((
         _ROOT.format(whole, top + height),
         f"<title>{html.escape(title)}</title>",
-        f"<desc>{html.escape(said(figure, made))}</desc>",
+        f"<desc>{html.escape(subject)}</desc>",
         '<rect width="100%" height="100%" fill="var(--paper)"/>',
         above, placed_at(panel, 0, top), "</svg>\n",
     ))  # fmt: skip
     light = colours()
-    return re.sub(r"var\(--([\w-]+)\)", lambda found: light.get(found[1], found[0]), body)
+    svg = re.sub(r"var\(--([\w-]+)\)", lambda found: light.get(found[1], found[0]), body)
+    return Document(svg, title, subject)
 
 
 def said(figure: Figure, made: str) -> str:
@@ -60,16 +70,10 @@ def said(figure: Figure, made: str) -> str:
     return printable(f"{figure.caption} Made by: {made}")
 
 
-def pdf_file(svg: str, title: str, subject: str) -> bytes:
-    """Return an SVG document as PDF, with its text as text, under a title and a subject."""
-    _register_fonts()
-    import vl_convert  # heavy: only where files are written
-
-    return with_information(vl_convert.svg_to_pdf(svg), title, subject)
-
-
-@cache
-def _register_fonts() -> None:
-    import vl_convert
-
-    vl_convert.register_font_directory(str(Path(mpl.get_data_path()) / "fonts" / "ttf"))
+def pdf_files(documents: Sequence[Document]) -> list[bytes]:
+    """Return documents as PDF, with their text as text, under their titles and subjects."""
+    printed = apart.pdfs([document.svg for document in documents])
+    return [
+        with_information(pdf, document.title, document.subject)
+        for pdf, document in zip(printed, documents, strict=True)
+    ]

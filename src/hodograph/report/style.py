@@ -93,12 +93,21 @@ def draw(
         height: Height in CSS pixels at natural size.
     """
     with mpl.rc_context({**_RC, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
-        FigureCanvasSVG(figure)
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
+        canvas = FigureCanvasSVG(figure)
         plot(figure.add_subplot())
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        _lay_out(figure)
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None})
     return Drawing.of(_inline(text.getvalue(), plain(name), label), plain(name))
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place what the figure holds, once; `savefig` would draw the whole twice to do so."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def _inline(svg: str, name: str, label: str) -> str:

@@ -5,7 +5,7 @@ L layers, B bootstrap draws.
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.special import ndtr, stdtrit
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -50,5 +50,5 @@ def levels(layers: int) -> tuple[float, float]:
     freedom: the plain 2.5 and 97.5 % leave out the truth too often where L is small (the expanded
     percentile interval; Hesterberg, 2015).
     """
-    wide = t.ppf(0.5 + LEVEL / 2, layers - 1) * (layers / (layers - 1)) ** 0.5
-    return float(norm.cdf(-wide)), float(norm.cdf(wide))
+    wide = stdtrit(layers - 1, 0.5 + LEVEL / 2) * (layers / (layers - 1)) ** 0.5
+    return float(ndtr(-wide)), float(ndtr(wide))

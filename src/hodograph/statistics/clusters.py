@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtrit
 
 Reals = NDArray[np.float64]
 
@@ -43,5 +43,5 @@ def ratio_of_sums(values_C: Reals, weights_C: Reals) -> Estimate:
     value = float(values_C.sum()) / weight
     left_C = values_C - value * weights_C
     se = float(np.sqrt(clusters / (clusters - 1) * np.square(left_C).sum())) / weight
-    half = float(t.ppf(0.975, clusters - 1)) * se
+    half = float(stdtrit(clusters - 1, 0.975)) * se
     return Estimate(value, se, value - half, value + half)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 
 @dataclass(frozen=True)
@@ -76,4 +75,6 @@ def _read(norms_T: np.ndarray, values_T: np.ndarray, norm: float) -> tuple[float
     line = float(np.interp(log, logs_T, values_T))
     if norm in norms_T or len(norms_T) < 2:
         return line, line
+    from scipy.interpolate import PchipInterpolator  # heavy, and a single run is matched with none
+
     return float(PchipInterpolator(logs_T, values_T)(log)), line

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ def t_interval(values: Sequence[float], level: float) -> Interval:
     mean, n = float(np.mean(values)), len(values)
     if n < 2:
         return Interval(mean, None, None, n)
-    half = float(t.ppf(0.5 + level / 2, n - 1) * np.std(values, ddof=1) / n**0.5)
+    half = float(stdtrit(n - 1, 0.5 + level / 2) * np.std(values, ddof=1) / n**0.5)
     return Interval(mean, mean - half, mean + half, n)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import false_discovery_control, permutation_test
 
 EXACT_LAYERS = 12  # up to here all 2^L sign patterns are tried
 
@@ -51,6 +50,8 @@ def sign_flip(differences_L: ArrayLike, seed: int) -> SignFlip:
     mean = float(values.mean()) if len(values) else 0.0
     if len(values) < 2 or not values.any():
         return SignFlip(mean, None, len(values), exact)
+    from scipy.stats import permutation_test  # heavy, and a page of one run tests nothing
+
     tested = permutation_test(
         (values / np.abs(values).max(),),
         lambda sample, axis: sample.mean(axis=axis),
@@ -68,10 +69,11 @@ def adjusted(p_values: Sequence[float | None]) -> list[float | None]:
     independent or positively dependent tests (Benjamini & Hochberg, 1995; Benjamini & Yekutieli,
     2001).
     """
-    known = [index for index, p in enumerate(p_values) if p is not None]
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     result: list[float | None] = [None] * len(p_values)
-    if known:
-        corrected = false_discovery_control([p_values[index] for index in known], method="bh")
-        for index, q in zip(known, corrected, strict=True):
-            result[index] = float(q)
+    least = 1.0
+    for rank in range(len(known), 0, -1):
+        p, index = known[rank - 1]
+        least = min(least, float(p) * (len(known) / rank))
+        result[index] = least
     return result

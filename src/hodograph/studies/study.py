@@ -19,13 +19,13 @@ from hodograph.recipes.section import Name, Section, Seed
 from hodograph.studies.gates import GatesSection
 from hodograph.studies.inheritance import Tree, read_study
 from hodograph.studies.questions import Question, check_questions
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 LOCK = LockThresholds()
 
 
 class LockSection(Section):
-    """Constants of the lock's verdict, those of hodograph.tables.lock.LockThresholds."""
+    """Constants of the lock's verdict, those of hodograph.tables.thresholds.LockThresholds."""
 
     capture: float = LOCK.capture
     share: float = LOCK.share

@@ -10,6 +10,7 @@ C the second moment of the matrix's inputs, Z Gaussian.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import pyarrow as pa
@@ -465,6 +466,7 @@ BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 METRICS: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.is_metric)
 
 
+@cache
 def schema(columns: tuple[Column, ...] = COLUMNS) -> pa.Schema:
     """Parquet schema of a table, with each column's unit and formula as field metadata."""
     return pa.schema(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from hodograph.statistics.bootstrap import LEVEL, layer_intervals
 
@@ -89,7 +89,7 @@ def _over_prompts(row: pd.Series, name: str) -> Numbers:
     value, se = _known(row[name]), _known(row[f"{name}_se"])
     if value is None or se is None:
         return {"value": value, "se": se, "low": None, "high": None}
-    half = float(t.ppf(0.5 + LEVEL / 2, int(row["prompts"]) - 1)) * se
+    half = float(stdtrit(int(row["prompts"]) - 1, 0.5 + LEVEL / 2)) * se
     return {"value": value, "se": se, "low": value - half, "high": value + half}
 
 

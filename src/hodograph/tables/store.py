@@ -17,6 +17,7 @@ from hodograph.errors import StorageError
 from hodograph.storage import Store, open_store
 from hodograph.tables.columns import COLUMNS, Column, schema
 from hodograph.tables.pairs import PAIR_COLUMNS
+from hodograph.tables.part import packed, unpacked
 
 TABLE_FILE, SUMMARY_FILE = "matrices.parquet", "summary.json"
 PARTS, PLAN_FILE = "parts-", "plan.json"
@@ -95,7 +96,7 @@ class MeasurementFolder:
         name = self._part(parameter)
         try:
             content = self._store.read(name)
-            return None if content is None else pq.read_table(BytesIO(content)).to_pylist()
+            return None if content is None else unpacked(content)
         except (OSError, pa.ArrowException) as error:
             raise StorageError(
                 f"{self._store.where}/{name}: a finished part cannot be read back"
@@ -105,7 +106,7 @@ class MeasurementFolder:
 
     def store(self, parameter: str, rows: list[Row]) -> None:
         """Keep a finished unit as one part file, whole or absent."""
-        self._store.write(self._part(parameter), parquet(table_of(rows, self.kind.columns)))
+        self._store.write(self._part(parameter), packed(table_of(rows, self.kind.columns)))
 
     def missing(self, parameters: list[str]) -> list[str]:
         """Those of the units that are not finished."""
@@ -149,7 +150,7 @@ class MeasurementFolder:
         self._store.remove(self._parts)
 
     def _part(self, parameter: str) -> str:
-        return f"{self._parts}/{hashlib.sha256(parameter.encode()).hexdigest()[:24]}.parquet"
+        return f"{self._parts}/{hashlib.sha256(parameter.encode()).hexdigest()[:24]}.arrow"
 
 
 def parquet(table: pa.Table) -> bytes:

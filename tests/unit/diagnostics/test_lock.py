@@ -4,7 +4,7 @@ import torch
 from hodograph.diagnostics.lock import capture, counts, lock_step, rounding_energy
 from hodograph.matrices.precision import to_bfloat16
 from hodograph.matrices.update import Update
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 THRESHOLDS = LockThresholds()
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hodograph import measure
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 ROWS, COLS, CHECKPOINTS, LAYERS, K = 48, 64, 6, 3, 16
 NAME = "model.layers.{}.self_attn.q_proj.weight"

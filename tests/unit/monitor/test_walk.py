@@ -7,7 +7,7 @@ from torch import Tensor
 from hodograph.diagnostics.path import Spent
 from hodograph.monitor.logged import logged
 from hodograph.monitor.walk import MatrixWalk, Row
-from hodograph.tables.lock import LockThresholds
+from hodograph.tables.thresholds import LockThresholds
 
 ROWS, COLS, LOOKS = 96, 80, 6
 UNKNOWN = Spent()

@@ -17,7 +17,7 @@ from hodograph.report.keys import arm_key
 from hodograph.report.latex import escaped, latex_table
 from hodograph.report.ledger import claims, ledger_table
 from hodograph.report.numbers import percent, significant
-from hodograph.report.standalone import colours, pdf_file, svg_file
+from hodograph.report.standalone import Document, colours, document, pdf_files
 from hodograph.report.style import ARMS, INK, PAPER, draw, looks
 from hodograph.report.views import Body, Cell, Figure, Head, Panel, Table, absent, plain
 from planted.measurement import comparison, question, write_study
@@ -131,7 +131,7 @@ def lines(*arms):
 
 
 def test_an_svg_file_stands_alone_in_the_colours_of_light_paper():
-    text = svg_file(*lines("sft", "a & <b>", "var(--x)"), "hodograph study 'a & b'")
+    text = document(*lines("sft", "a & <b>", "var(--x)"), "hodograph study 'a & b'").svg
     root = ET.fromstring(text)
     assert root.tag == f"{SVG}svg"
     assert root.get("width") == "300"
@@ -143,7 +143,7 @@ def test_an_svg_file_stands_alone_in_the_colours_of_light_paper():
 
 
 def test_an_svg_file_says_what_it_shows_in_which_unit_whose_line_is_which_and_what_made_it():
-    root = ET.fromstring(svg_file(*lines("sft", "a & <b>"), "hodograph study 'a & b'"))
+    root = ET.fromstring(document(*lines("sft", "a & <b>"), "hodograph study 'a & b'").svg)
     title = "Stable <rank>: in float32 [%\u00a0of\u00a0D]"
     assert root.findtext(f"{SVG}title") == title
     assert root.findtext(f"{SVG}desc") == "A & b. Made by: hodograph study 'a & b'"
@@ -183,15 +183,16 @@ def test_one_arm_alone_is_named_in_its_files_and_a_run_without_a_name_is_not():
 
 
 def test_a_pdf_file_is_written_alike_each_time_with_text_as_text():
-    pdf = pdf_file(svg_file(*lines("sft"), ""), "t", "s")
+    pdf, again = pdf_files([document(*lines("sft"), "")] * 2)
     assert pdf.startswith(b"%PDF-")
     assert b"DejaVuSans" in pdf
-    assert pdf == pdf_file(svg_file(*lines("sft"), ""), "t", "s")
+    assert pdf == again
 
 
 def test_a_pdf_file_says_what_it_shows_and_what_made_it():
     """The appended cross-reference table leads to the information, and to the first table."""
-    pdf = pdf_file(svg_file(*lines("sft"), ""), "Stable rank (µ)", "by: hodograph (x)")
+    svg = document(*lines("sft"), "").svg
+    (pdf,) = pdf_files([Document(svg, "Stable rank (µ)", "by: hodograph (x)")])
     table = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", pdf)[1])
     number, place = re.match(rb"xref\n(\d+) 1\n(\d{10}) 00000 n\r\n", pdf[table:]).groups()
     said = re.match(rb"%b 0 obj\n<< /Title <(\w+)> /Subject <(\w+)>" % number, pdf[int(place) :])

@@ -5,6 +5,7 @@ import html
 import json
 import re
 import zlib
+from importlib.resources import files
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from hodograph.modules import LINEAR
-from hodograph.report.explorer.charts import charts
+from hodograph.report.explorer.charts import charts, written
 from hodograph.report.explorer.page import write_explorer
 from hodograph.report.explorer.values import (
     MOST_CELLS,
@@ -178,6 +179,14 @@ def test_small_differences_from_the_null_keep_their_digits():
     assert held["difference_cells"][0] == 1.23e-05
     assert "null_cells" not in held
     assert held["null_means"] == [0.5, 0.5]
+
+
+def test_the_pages_take_the_charts_that_altair_builds():
+    kept = files("hodograph.report").joinpath("templates/charts.json").read_text(encoding="utf-8")
+    module = "hodograph.report.explorer.charts"
+    assert kept == written(), (
+        f"run: python -m {module} > src/hodograph/report/templates/charts.json"
+    )
 
 
 def test_charts_have_their_scale_and_the_null():

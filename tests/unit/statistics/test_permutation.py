@@ -2,6 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from hodograph.statistics.permutation import adjusted, sign_flip
 
@@ -74,6 +75,12 @@ def test_adjusted_by_hand_and_without_the_untested():
         [0.04, None, 0.04, 0.5, 0.04], abs=1e-12
     )
     assert adjusted([None]) == [None]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 210])
+def test_adjusted_is_scipys(count):
+    p_values = np.random.default_rng(count).uniform(size=count).round(2)  # with ties
+    assert adjusted(p_values) == list(false_discovery_control(p_values, method="bh"))
 
 
 def test_false_discoveries_are_held():

@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 
 from hodograph.errors import SettingsError
-from hodograph.tables.lock import LockThresholds, lock_of
+from hodograph.tables.lock import lock_of
 from hodograph.tables.store import table_of, to_frame
+from hodograph.tables.thresholds import LockThresholds
 
 STEPS = (10, 20, 30, 40, 50, 60)
 

@@ -1,5 +1,8 @@
 """The explorer's three charts as Vega-Lite, built with Altair and filled in the browser.
 
+Pages take them from `templates/charts.json`, which this file prints when it is run: building them
+takes half a second, and they are always the same.
+
 Words in `@` are replaced by the page's script: titles, formats, the arms and the reader's colours.
 Rows come by name, so that one specification serves every metric: `points` and `lines` in the
 trajectory and the strip, `cells` in the heat map.
@@ -7,7 +10,7 @@ trajectory and the strip, `cells` in the heat map.
 
 from __future__ import annotations
 
-from functools import cache
+import json
 from typing import Any, Literal, cast, get_args
 
 import altair as alt
@@ -17,7 +20,6 @@ _CENTRED = alt.Scale(scheme="blueorange", domain=["@extent"])
 _HOVER = "hover === '' || datum.arm === hover"
 
 
-@cache
 def charts() -> dict[str, dict[str, Any]]:
     """Return the specifications by name and scale: `trajectory-linear`, `layers-difference`, ..."""
     built = {"layers-difference": _layers(_CENTRED)}
@@ -142,3 +144,12 @@ def _styled(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.Face
         background="transparent", font='system-ui, "Segoe UI", Roboto, sans-serif',
         view=alt.ViewConfig(stroke=None), axis=axis, legend=legend,
     )  # fmt: skip
+
+
+def written() -> str:
+    """Return the specifications as the text of `templates/charts.json`."""
+    return json.dumps(charts(), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    print(written(), end="")

@@ -13,7 +13,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from markupsafe import Markup
 
 from hodograph.atomic import write_text
 from hodograph.printable import printable
+from hodograph.report.apart import library
 from hodograph.report.explorer.values import Axes, ExploredRun, axes_of, block, gathered
 from hodograph.report.missing import why_missing
 from hodograph.report.names import HEAT_MAPS, TITLES, TRAJECTORIES, null_of, storage_free
@@ -46,13 +46,13 @@ def write_explorer(
         runs: What is explored; at least one.
         environment: Finds the page's templates.
     """
-    library, script = _library(), _template_file("explorer.js")
+    bundled, script = library(), _template_file("explorer.js")
     axes = axes_of(runs)
-    packed = _deflated(library)
+    packed = _deflated(bundled)
     held, left_out = _blocks(axes, MOST_BYTES - len(packed) - _RESERVED)
     text = environment.get_template("explorer.html.j2").render(
         title=title,
-        hashes=[_hash(library), _hash(script)],
+        hashes=[_hash(bundled), _hash(script)],
         explorer_css=Markup(_template_file("explorer.css")),
         notes=_notes(axes, held, left_out),
         data=Markup(_json(_described(axes, list(held)))),
@@ -82,8 +82,6 @@ def _blocks(axes: Axes, room: int) -> tuple[dict[str, str], list[str]]:
 
 
 def _described(axes: Axes, metrics: list[str]) -> dict[str, Any]:
-    from hodograph.report.explorer.charts import charts  # loads Altair
-
     runs = [[run.arm, run.seed] for run in axes.runs]
     origin = {run.arm: run.origin for run in axes.runs}
     return {
@@ -97,7 +95,7 @@ def _described(axes: Axes, metrics: list[str]) -> dict[str, Any]:
         "cells": axes.cells,
         "metrics": [_metric(name) for name in metrics],
         "first": _FIRST if _FIRST in metrics else metrics[0],
-        "charts": charts(),
+        "charts": json.loads(_template_file("charts.json")),
     }
 
 
@@ -148,14 +146,6 @@ def _notes(axes: Axes, held: dict[str, str], left_out: list[str]) -> list[str]:
 
 def _listed(items: Sequence[object]) -> str:
     return ", ".join(str(item) for item in items)
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed (BSD 3-clause) in one script that leaves names alone."""
-    import vl_convert  # heavy: only where files are written
-
-    return f"(() => {{{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}}})();"
 
 
 def _template_file(name: str) -> str:
