@@ -27,7 +27,7 @@ from hodograph.diagnostics.rotation_null import isotropic_turn
 from hodograph.diagnostics.size import size
 from hodograph.diagnostics.spectrum import resolution
 from hodograph.diagnostics.visibility import look
-from hodograph.linalg.factor import factor
+from hodograph.linalg.factor import factor_many
 from hodograph.linalg.subspaces import principal_angles
 from hodograph.report.page import render_measurement
 from hodograph.tables.store import MeasurementFolder
@@ -37,7 +37,7 @@ from sampled import sampled
 FACTORED, COMPARED = "factoring W0, W1 and D", "principal angles"
 ENERGY = "energy in W0's subspaces"
 PARTS = {
-    factor: FACTORED,
+    factor_many: FACTORED,
     principal_angles: COMPARED,
     principal_energy: ENERGY,
     isotropic_turn: "null of the angles",
