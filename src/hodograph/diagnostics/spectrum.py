@@ -14,6 +14,7 @@ from hodograph.matrices.update import Update
 from hodograph.tables.columns import TOP_ENERGIES
 
 SIXTEEN_BITS = {"bfloat16", "float16"}
+ROUNDING = 1e-12  # of a singular value, and more than any way of computing it leaves
 NOISE_SHARE = 0.2  # of ‖D‖²_F; from here a stable rank is up to this much off
 
 
@@ -26,12 +27,12 @@ def hill(sigma_R: Float[Tensor, " R"], k: int, rank: int) -> float | None:
     """Hill estimate of the tail exponent from the k largest values (Hill, 1975).
 
     [1 / (k - 1) sum_{i < k} log(s_i / s_k)]⁻¹; None beyond the numerical rank, for k below 2,
-    and where the k values are equal. It moves with k, so k is always part of its name.
+    and where the k values are equal but for rounding. It moves with k, so k is part of its name.
     """
     if k < 2 or k > rank:
         return None
     excess = float(torch.log(sigma_R[: k - 1] / sigma_R[k - 1]).mean())
-    return 1 / excess if excess > 0 else None
+    return 1 / excess if excess > ROUNDING else None
 
 
 def effective_rank(sigma_R: Float[Tensor, " R"]) -> float:

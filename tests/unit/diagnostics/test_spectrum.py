@@ -58,6 +58,16 @@ def test_hill_is_empty_beyond_the_rank_and_for_a_flat_spectrum():
     assert update_spectrum(values(3, 2, 1), 3)["hill_11"] is None
 
 
+def test_hill_of_values_that_only_rounding_tells_apart_is_empty():
+    square = torch.randn(60, 60, generator=torch.Generator().manual_seed(0)).double()
+    turn = torch.linalg.qr(square).Q
+    for found in (factor(turn, 16), factor(turn, 16, exact=True)):
+        assert found.sigma_R.std() > 0
+        assert hill(found.sigma_R, 11, found.numerical_rank) is None
+    nearly = turn * torch.linspace(1 + 1e-9, 1, 60, dtype=torch.float64)
+    assert hill(factor(nearly, 16, exact=True).sigma_R, 11, 60) > 1e8
+
+
 def test_hill_standard_error():
     sigma = torch.arange(1, 41, dtype=torch.float64) ** -0.5
     columns = update_spectrum(sigma, 40)
