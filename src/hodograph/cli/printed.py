@@ -77,8 +77,7 @@ def print_measurement(console: Console, measurement: Measurement, page: str) -> 
     if summary["settings"]["only"] == "everything":
         for line in LEGEND:
             console.print(line, highlight=False)
-        entry = summary.get("factored")  # a result of an earlier version has none
-        if entry and (line := factored_line(Factored(**entry))):
+        if line := factored_line(Factored(**summary["factored"])):
             console.print(line, highlight=False, soft_wrap=True)
         if summary["inputs"]:
             console.print(inputs_line(summary["inputs"]), highlight=False, soft_wrap=True)

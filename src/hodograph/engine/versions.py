@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import version
 
-PACKAGES = ("hodograph", "torch", "numpy", "safetensors")
+PACKAGES = ("hodograph", "torch", "numpy", "scipy", "numba", "safetensors")
 
 
 def versions() -> dict[str, str]:

@@ -12,9 +12,7 @@ HERE = "hodograph report ."
 
 
 def study_made(study: Study) -> str:
-    """Return the commands that study.json records; an older one records none."""
-    if not study.command:
-        return f"{HERE}  # in the folder of its page"
+    """Return the commands that study.json records."""
     return f"{study.command}  # drawn again by: {study.redraw}"
 
 

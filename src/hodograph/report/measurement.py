@@ -65,7 +65,7 @@ def measurement_view(measurement: Measurement) -> dict[str, Any]:
             for step in reversed(steps[:-1])
             for storage in measurement.storages
         ],
-        "factored": factored_line(summary.factored) if summary.factored else "",
+        "factored": factored_line(summary.factored),
         "lock": lock_table(measurement) if len(steps) > 1 else None,
         "trajectories": trajectory_figures(arms) if len(steps) > 1 else [],
         "landscapes": heat_map_figures(arms),

@@ -124,7 +124,7 @@ class Summary(_Record):
     checkpoints: list[Checkpoint]
     lock: dict[str, Lock]
     inputs: Inputs | None = None
-    factored: Factored | None = None
+    factored: Factored
     matrices: int
     parameters: int
     skipped: list[Skipped]
@@ -185,7 +185,7 @@ class Question(_Record):
 class Study(_Record):
     """`study.json`: arms and seeds, what they cost and reached, and the runs that failed.
 
-    `command` wrote it and `redraw` draws its page again; both are empty in older files.
+    `command` wrote it and `redraw` draws its page again.
     """
 
     name: str
@@ -195,10 +195,10 @@ class Study(_Record):
     versions: dict[str, Any]
     notes: list[str]
     runs: list[Run]
+    command: str
+    redraw: str
     failures: dict[str, str] = {}
     questions: tuple[Question, ...] = ()
-    command: str = ""
-    redraw: str = ""
 
 
 @dataclass(frozen=True)
