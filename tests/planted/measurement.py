@@ -188,6 +188,8 @@ def write_study(
         "versions": {"trl": "1.16.0"},
         "notes": ["The numbers are planted."],
         "runs": runs,
+        "command": "hodograph study planted.toml --out study",
+        "redraw": "hodograph report study",
     }
     (folder / "study.json").write_text(json.dumps(content | more))
     return folder

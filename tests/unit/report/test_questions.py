@@ -301,12 +301,6 @@ def test_every_figure_says_what_made_it(page, folder):
     assert all(printed in file.read_bytes() for file in (folder / "figures").glob("*.pdf"))
 
 
-def test_a_study_recorded_without_its_command_says_how_its_page_is_drawn(tmp_path):
-    path = render(write_study(tmp_path, arms=("opd",)))
-    said = '<code class="made">hodograph report .  # in the folder of its page</code>'
-    assert said in path.read_text()
-
-
 def test_a_measurement_says_so_too(tmp_path):
     path = render(write_measurement(tmp_path, measurement_rows(layers=2, storages=("float32",))))
     said = "hodograph measure runs/anchor runs/step_20 … runs/step_100 --scope linear"
