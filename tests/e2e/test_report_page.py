@@ -58,7 +58,8 @@ def write_large_study(folder):
     for other in others:
         shutil.copytree(first, other)
     study = {"name": "large", "description": "", "seeds": [0], "settings": {}, "versions": {},
-             "notes": [], "runs": runs}  # fmt: skip
+             "notes": [], "runs": runs, "command": "hodograph study large.toml --out large",
+             "redraw": "hodograph report large"}  # fmt: skip
     (folder / "study.json").write_text(json.dumps(study))
     return folder
 
