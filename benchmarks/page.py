@@ -45,7 +45,8 @@ def plant(folder: Path) -> None:
     for other in others:
         shutil.copytree(first, other)
     study = {"name": "large", "description": "", "seeds": [0], "settings": {}, "versions": {},
-             "notes": [], "runs": runs}  # fmt: skip
+             "notes": [], "runs": runs, "command": "hodograph study large.toml --out large",
+             "redraw": "hodograph report large"}  # fmt: skip
     (folder / "study.json").write_text(json.dumps(study))
 
 
