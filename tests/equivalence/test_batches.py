@@ -84,8 +84,10 @@ def rows_of(trajectory, settings, units=None, parts=None):
     def work(unit):
         return measure_parameter(unit, trajectory, settings)
 
+    def silent(done, total, name):
+        pass
+
     units = units_of(trajectory, settings) if units is None else units
-    silent = lambda done, total, name: None  # noqa: E731
     return run(units, work, lambda count: True, parts or Unkept(), silent, Local())
 
 
