@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from hodograph.checkpoints import Checkpoint, Trajectory, open_trajectory
+from hodograph.checkpoints.aside import digested_aside
 from hodograph.checkpoints.source import FP8
 from hodograph.engine.batches import batched
 from hodograph.engine.choice import EngineName, engine_of
@@ -195,12 +196,14 @@ def conclude(
         if settings.accepts(matrices["nonfinite"].sum()):
             return Measurement(matrices, summary)
     parts = folder or MemoryParts()
-    with _looked_at(job, folder, on_progress) as seen:
-        rows = run(job.units, work_of(job, seen), settings.accepts, parts, on_progress, engine)
-        described = seen.described() if seen else None
+    with digested_aside(job.trajectory.base) as digest:
+        with _looked_at(job, folder, on_progress) as seen:
+            rows = run(job.units, work_of(job, seen), settings.accepts, parts, on_progress, engine)
+            described = seen.described() if seen else None
+        base_digest = digest()
     table = table_of(with_energy_share(rows))
     matrices = to_frame(table)
-    summary = _summary(job, matrices)
+    summary = _summary(job, matrices, base_digest)
     summary["inputs"] = described
     summary["warnings"] += _few_tokens(described, job.parameters)
     summary["fingerprint"] = job.fingerprint
@@ -295,7 +298,7 @@ def _opened(
     return trajectory
 
 
-def _summary(job: Job, matrices: pd.DataFrame) -> dict[str, Any]:
+def _summary(job: Job, matrices: pd.DataFrame, base_digest: str) -> dict[str, Any]:
     trajectory, settings, parameters = job.trajectory, job.settings, job.parameters
     places = dict(zip(trajectory.steps, map(place_of, trajectory.tuned), strict=True))
     checkpoints = summarise(matrices, settings.seed)
@@ -304,7 +307,7 @@ def _summary(job: Job, matrices: pd.DataFrame) -> dict[str, Any]:
         "scope": settings.scope,
         "base": {
             **place_of(trajectory.base),
-            "digest": trajectory.base.digest(),
+            "digest": base_digest,
             "dtype": dtypes_of(trajectory.base),
         },
         "matrices": sum(len(unit.blocks) for unit in parameters),

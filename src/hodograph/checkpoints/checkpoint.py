@@ -1,5 +1,7 @@
 """An opened checkpoint: headers in memory, tensors read one at a time."""
 
+from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,18 +93,27 @@ class Checkpoint:
         """The stored dtypes, in alphabetical order."""
         return tuple(sorted({header.dtype for header in self.headers.values()}))
 
-    def digest(self) -> str:
+    def digest(self, abandoned: Callable[[], bool] = lambda: False) -> str:
         """XXH3-128 over every tensor's name, dtype, shape and bytes: the identity of these weights.
 
         Reads the whole checkpoint, one tensor at a time, as fast as it can be read: the digest
         tells W0s apart, it does not guard against forgery. Format, files, sharding and metadata do
         not enter, so a re-sharded or converted copy has the same digest. Of dequantised FP8 the
         stored codes and scales are read.
+
+        Args:
+            abandoned: asked before every tensor; where it says so, the digest is cut short.
+
+        Raises:
+            CheckpointError: as `read`.
+            CancelledError: it was abandoned.
         """
         if isinstance(self.source, Scaled):
-            return self.source.digest()
+            return self.source.digest(abandoned)
         total = xxhash.xxh3_128()
         for name, header in self.headers.items():
+            if abandoned():
+                raise CancelledError
             total.update(f"{name}\0{header.dtype}\0{header.shape}\0".encode())
             data = self.read(name).contiguous().reshape(-1)
             if data.numel():

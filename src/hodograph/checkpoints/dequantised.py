@@ -4,7 +4,7 @@ M rows, N columns, P x Q scales.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,9 @@ class Dequantised:
         power = torch.frexp(codes).exponent - 1 - MANTISSA_BITS[dtype]  # frexp: half to one
         return torch.ldexp(torch.ones_like(codes), power) * self._scale(name).abs()
 
-    def digest(self) -> str:
+    def digest(self, abandoned: Callable[[], bool]) -> str:
         """The digest of the stored codes and scales."""
-        return self.stored.digest()
+        return self.stored.digest(abandoned)
 
     def _scale(self, name: str) -> Tensor:
         """The scale of one tensor, spread over its entries where there is more than one."""

@@ -1,7 +1,7 @@
 """Where a checkpoint's tensors come from: the one thing every format provides."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -90,7 +90,7 @@ class Scaled(Source, Protocol):
     def spacing(self, name: str) -> Tensor | None:
         """Distance to the next storable number at every entry; None where it is not FP8."""
 
-    def digest(self) -> str:
+    def digest(self, abandoned: Callable[[], bool]) -> str:
         """The digest of the stored codes and scales."""
 
 

@@ -16,8 +16,8 @@ def compiled(signature: Any) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            return njit(signature, cache=True)(function)
+            return njit(signature, cache=True, nogil=True)(function)
         except (OSError, RuntimeError):  # what numba raises where it cannot keep the code
-            return njit(signature)(function)
+            return njit(signature, nogil=True)(function)
 
     return decorate

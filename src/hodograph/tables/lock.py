@@ -43,6 +43,8 @@ def _standings(rows: pd.DataFrame, thresholds: LockThresholds) -> pd.DataFrame:
     found = []
     needed = ["parameter", "module", "step", "layer", "stable_rank", "lock_counts", "lock_step"]
     rows = rows[[*needed, *BESIDE.values()]]  # a group of few columns is cut out ten times faster
+    if rows["stable_rank"].isna().all():
+        rows = rows[:0]
     for _, path in rows.sort_values("step").groupby(["parameter", "module"], dropna=False):
         if pd.isna(path["stable_rank"].iloc[-1]):
             continue
