@@ -26,7 +26,6 @@ from hodograph.sharding import measure_shard, plan_shard
 from hodograph.tables.thresholds import LockThresholds
 
 LOCK = LockThresholds()
-WORTH_PROCESSES = 20.0  # seconds; starting workers takes a few
 
 
 Planned = Callable[..., Plan]
@@ -208,8 +207,7 @@ def _plan_of(planned: Planned, workers: int | None, engine: EngineName, device: 
 def _worth(planned: Planned, device: str) -> int:
     """Processes that are worth starting, and that there is room for."""
     ahead = planned(workers=most_workers(device))
-    long = ahead.seconds is not None and ahead.seconds > WORTH_PROCESSES
-    return _fitting(ahead) if long else 1
+    return _fitting(ahead) if ahead.worth_sharing else 1
 
 
 def _fitting(ahead: Plan) -> int:

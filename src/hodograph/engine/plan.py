@@ -25,6 +25,7 @@ DOUBLE, SINGLE, HALF, MASK = 8, 4, 2, 1  # bytes of an entry
 HEAP, MOST_HEAP = 48_000_000, 256_000_000  # bytes
 LIBRARIES = 400_000_000  # bytes that a process takes before it reads a weight
 PROBE, DEVICE_PROBE = 512, 2048  # side of the matrix that is factored to learn a machine's speed
+STARTING = 4.0  # seconds that sharing must save: until processes are ready, and some to spare
 PASSES = 6  # over the entries of a matrix and checkpoint, in units of a pass for visibility
 
 
@@ -54,6 +55,15 @@ class Plan:
     workers: int | None
     renamed: list[str]
     device: str
+
+    @property
+    def worth_sharing(self) -> bool:
+        """Whether its workers save more than their start takes.
+
+        What they share in some time would take one of them about as many times as long.
+        """
+        others = min(self.workers or 1, len(self.units)) - 1
+        return (self.seconds or 0) * others > STARTING
 
 
 @dataclass(frozen=True)

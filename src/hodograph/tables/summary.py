@@ -61,8 +61,9 @@ def factored(matrices: pd.DataFrame) -> dict[str, Any]:
 
 def _metrics(group: pd.DataFrame, generator: np.random.Generator) -> dict[str, Any]:
     values = group[list(METRICS)].astype("float64")
-    weights = _weights(group, values)
-    intervals = layer_intervals(values, weights, group["layer"].fillna(-1), generator)
+    known = values.dropna(axis="columns", how="all")
+    weights = _weights(group, known)
+    intervals = layer_intervals(known, weights, group["layer"].fillna(-1), generator)
     summary = {}
     for name in METRICS:
         column = values[name].dropna()

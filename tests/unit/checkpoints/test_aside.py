@@ -27,6 +27,16 @@ def test_the_digest_is_the_checkpoints(tmp_path: Path) -> None:
     assert beside == checkpoint.digest()
 
 
+def test_files_that_are_not_mapped_are_read_when_the_digest_is_asked_for(tmp_path: Path) -> None:
+    torch.save({"model.norm.weight": torch.ones(4)}, tmp_path / "pytorch_model.bin")
+    checkpoint = open_checkpoint(tmp_path)
+    with digested_aside(checkpoint) as digest:
+        assert digest() == checkpoint.digest()
+        (tmp_path / "pytorch_model.bin").unlink()
+        with pytest.raises(CheckpointError, match="not a regular file"):
+            digest()
+
+
 def test_an_error_in_the_block_is_passed_on(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(KeyboardInterrupt), digested_aside(open_checkpoint(tmp_path)):

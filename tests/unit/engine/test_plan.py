@@ -1,6 +1,7 @@
 """What the plan says is ahead: memory against what is measured, time of what is only counted."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -80,6 +81,19 @@ def test_sparsity_alone_takes_time_and_memory_but_less(folders):
     )
     assert 0 < alone.seconds < whole.seconds
     assert 0 < alone.memory < whole.memory
+
+
+@pytest.mark.parametrize(
+    ("seconds", "workers", "worth"),
+    [(5, 2, True), (5, 1, False), (1, 2, False), (1, 5, False), (2, 5, True), (1, 64, False),
+     (None, 2, False)],
+)  # fmt: skip
+def test_processes_are_worth_it_where_they_save_more_than_their_start(
+    folders, seconds, workers, worth
+):
+    """Five units: more than five workers save no more."""
+    plan = plan_measurement(folders[0], folders[1:], settings=Settings(only="sparsity"))
+    assert replace(plan, seconds=seconds, workers=workers).worth_sharing is worth
 
 
 def test_the_plan_of_a_shard_is_that_of_its_units(folders, capsys):
