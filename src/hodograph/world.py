@@ -5,11 +5,12 @@ everything here passes through.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from safetensors import SafetensorError
 
@@ -158,6 +159,19 @@ def speaks() -> bool:
     if not dist.is_initialized():
         return os.environ.get("RANK", "0") == "0"  # a bad command line is bad everywhere
     return _failures(1) == 1
+
+
+def end(code: int) -> NoReturn:
+    """End this process with an exit code; one of several ends at once.
+
+    Interpreters that are taken apart before the processes have parted can abort, and the code is
+    lost: a thread of gloo's may still hold a Python object (pytorch/pytorch#179291).
+    """
+    if not launched():
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _failures(more: int = 0) -> int:

@@ -1,5 +1,6 @@
 """One process alone; tests/equivalence/test_processes.py has several."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from hodograph.errors import SettingsError
-from hodograph.world import ALONE, join, require_alone, speaks
+from hodograph.world import ALONE, end, join, require_alone, speaks
 
 
 def test_a_process_alone_decides_for_itself() -> None:
@@ -45,3 +46,20 @@ def test_the_module_is_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"error: {missing}" in done.stderr.replace("\n", "")
     assert SettingsError.__name__ not in done.stderr  # no traceback
+
+
+def test_without_a_launcher_the_interpreter_ends_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        end(2)
+    assert ended.value.code == 2
+
+
+def test_one_of_several_ends_before_anything_can_abort_it() -> None:
+    aborting = "import atexit, os; atexit.register(os.abort); print('said')"
+    several = os.environ | {"LOCAL_RANK": "0", "WORLD_SIZE": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{aborting}; from hodograph.world import end; end(2)"],
+        env=several, stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "said\n")

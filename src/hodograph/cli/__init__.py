@@ -6,7 +6,7 @@ import cyclopts
 
 from hodograph.cli.terminal import Terminal
 from hodograph.errors import HodographError
-from hodograph.world import speaks
+from hodograph.world import end, speaks
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -55,13 +55,13 @@ def main() -> None:
     except HodographError as error:
         if speaks():
             console.print(f"error: {error}", highlight=False)
-        sys.exit(BAD_INPUT)
+        end(BAD_INPUT)
     except BrokenPipeError:
         sys.stdout = None  # whoever read the output has gone; there is nothing to say and nobody
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         console.print(f"error: {where}{error.strerror or error}.", highlight=False)
-        sys.exit(BAD_INPUT)
+        end(BAD_INPUT)
     except KeyboardInterrupt:
         console.print("interrupted; run the same command again to go on")
         sys.exit(INTERRUPTED)
